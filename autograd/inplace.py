@@ -1,0 +1,153 @@
+"""Views and in-place changes, with PyTorch's rules.
+
+All views of one memory share a version number, which every in-place change raises: a saved tensor that
+was changed is found at backward.  A changed view rewrites the history of its base, functionally:
+`base' = put_view(base, view')`; other views of that base renew their node when they are next used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd.modes import enable_grad, modes
+from autograd.op import TABLE, Op, ops
+from autograd.tensor import Tensor
+
+
+class View:
+    """Where a view comes from: `steps` of view ops applied to `base`; `version` of its node."""
+
+    __slots__ = ("base", "steps", "version")
+
+    def __init__(self, base: Tensor, steps: tuple[tuple[Op, dict[str, Any]], ...], version: int):
+        self.base, self.steps, self.version = base, steps, version
+
+
+def mark_view(op: Op, source: Tensor, meta: dict[str, Any], result: Tensor) -> None:
+    """Note that `result` looks into the memory of `source`, if it does."""
+    if not isinstance(source, Tensor) or not _same_memory(source.value, result.value):
+        return
+    result.version = source.version
+    base, steps = (source.view.base, source.view.steps) if source.view else (source, ())
+    result.view = View(base, (*steps, (op, meta)), source.version[0])
+
+
+def _same_memory(a: Any, b: Any) -> bool:
+    if type(a) is not np.ndarray:
+        return False
+    return b.base is a or b is a or (b.base is not None and b.base is a.base)
+
+
+def refresh(view: Tensor) -> None:
+    """Give a view whose memory changed since the node it has: that of the changed base."""
+    about = view.view
+    if view.version[0] == about.version:
+        return
+    about.version = view.version[0]
+    if about.base.tracked:
+        with enable_grad():
+            t = replay(about.base, about.steps)
+        view.node, view.tracked = t.node, t.tracked
+
+
+def replay(t: Any, steps: tuple[tuple[Op, dict[str, Any]], ...]) -> Any:
+    """Apply a chain of view ops."""
+    for op, meta in steps:
+        t = op(t, **meta)
+    return t
+
+
+def check_writable(op: str, t: Tensor) -> None:
+    """RuntimeError when an in-place change of `t` would lose a gradient."""
+    if not modes.grad:
+        return
+    if t.tracked and t.node is None:
+        raise RuntimeError(
+            f"{op}: a leaf Tensor that requires grad is being used in an in-place operation;"
+            " change it under no_grad(), or work on a clone()"
+        )
+    if t.view is not None and t.view.base.tracked and t.view.base.node is None:
+        raise RuntimeError(
+            f"{op}: a view of a leaf Tensor that requires grad is being used in an in-place"
+            " operation; change it under no_grad(), or work on a clone()"
+        )
+
+
+def update(name: str, f: Callable[..., Any], t: Tensor, *others: Any, **meta: Any) -> Tensor:
+    """`t = f(t, *others)` in the memory of `t`; history, versions and views follow."""
+    check_writable(name, t)
+    if t.view is not None:
+        refresh(t)
+    result = f(_before(t), *others, **meta)
+    _store(name, t, result)
+    _adopt(t, result)
+    return t
+
+
+def _before(t: Tensor) -> Tensor:
+    """A stand-in for `t` as it is now, so that the node that will replace its own can refer to it."""
+    old = Tensor.wrap(t.value)
+    old.node, old.tracked, old.version = t.node, t.tracked, t.version
+    return old
+
+
+def _store(name: str, t: Tensor, result: Any) -> None:
+    value = result.value if isinstance(result, Tensor) else result
+    if type(t.value) is float:
+        if np.ndim(value):
+            raise RuntimeError(f"{name}: result of shape {np.shape(value)} does not fit a scalar")
+        t.value = float(value)
+    else:
+        value = np.asarray(value)
+        if not t.value.flags.writeable:
+            raise RuntimeError(
+                f"{name}: the tensor of shape {t.shape} is expanded or read-only: several of its"
+                " elements may be one place in memory. clone() it first"
+            )
+        if value.shape != t.value.shape:
+            raise RuntimeError(
+                f"{name}: the result has shape {value.shape}, which does not fit the tensor of shape"
+                f" {t.value.shape} that it is written into"
+            )
+        if not np.can_cast(value.dtype, t.value.dtype, "same_kind"):
+            raise RuntimeError(
+                f"{name}: result type {value.dtype.name} can't be written into a tensor of"
+                f" {t.value.dtype.name}"
+            )
+        np.copyto(t.value, value, casting="same_kind")
+    t.version[0] += 1
+
+
+def _adopt(t: Tensor, result: Any) -> None:
+    """Make `result`'s history that of `t`, and of the base that `t` is a view of."""
+    tracked = isinstance(result, Tensor) and result.tracked
+    if tracked and result.dtype != t.dtype:
+        result = TABLE["cast"](result, dtype=t.dtype)
+    if t.view is None:
+        if tracked or (t.tracked and t.node is not None and modes.grad):
+            _take(t, result)
+        return
+    base = t.view.base
+    if modes.grad and (tracked or base.tracked):
+        _take(base, TABLE["put_view"](_before(base), result, steps=t.view.steps))
+    t.view.version = -1
+    refresh(t)
+
+
+def _take(t: Tensor, result: Tensor) -> None:
+    node = result.node
+    t.node, t.tracked = node, result.tracked
+    if node is not None and node.out is not None:
+        node.out = (t.value, t.version, t.version[0])
+
+
+def assign(t: Tensor, index: Any, value: Any) -> None:
+    """`t[index] = value`: into a view for a basic index, by `index_put` for arrays and masks."""
+    view = ops.getitem(t, index)
+    if view.version is t.version:
+        update("setitem", ops.copy_to, view, value)
+    else:
+        update("setitem", ops.setitem, t, index, value)

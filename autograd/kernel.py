@@ -1,0 +1,316 @@
+"""Numba, on demand: kernels are declared at import and compiled at their first call.
+
+The only module that imports Numba.  `@kernel` marks a pure loop that writes `out`; `@device` marks a
+scalar function that kernels call; `by_dtype` joins a float32 and a float64 body under one name.
+`word_at`, `array_at` and `elements_of` read memory by address: one kernel for any number of arrays.
+  Compiled code is cached on disk, so a machine waits once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dis
+import functools
+import os
+import sys
+import threading
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+"""False where the user turned Numba's compiler off: every op then runs its NumPy reference."""
+
+COLD_CACHE = (
+    "tapegrad: compiling kernels for this machine; a wait of some seconds, once"
+    " (they are cached on disk)"
+)
+_OURS = ("autograd.", "nn.", "optim.", "tests.")
+_lock = threading.RLock()
+
+
+class Device:
+    """A scalar function that kernels inline.  Outside a kernel it is the plain Python function."""
+
+    def __init__(self, function: Callable[..., Any]):
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.compiled: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args)
+
+    def resolve(self) -> Any:
+        """The Numba dispatcher of this function, built once."""
+        if self.compiled is None:
+            numba = _numba()
+            self.compiled = numba.njit(nogil=True, error_model="numpy")(_detached(self.function))
+        return self.compiled
+
+
+class ByDtype:
+    """One name for a float32 and a float64 scalar function; a kernel gets the one of its type."""
+
+    def __init__(self, name: str, float32: Device, float64: Device):
+        self.name, self.float32, self.float64 = name, float32, float64
+        self.compiled: Any = None
+
+    def __call__(self, x: Any) -> Any:
+        single = getattr(x, "dtype", None) == "float32"
+        return (self.float32 if single else self.float64).function(x)
+
+    def resolve(self) -> Any:
+        """A function that Numba overloads on its argument's type."""
+        if self.compiled is None:
+            from numba import types as nbtypes
+            from numba.extending import overload
+
+            single, double = self.float32.resolve(), self.float64.resolve()
+
+            def stub(x):
+                raise NotImplementedError
+
+            @overload(stub, jit_options={"nogil": True, "error_model": "numpy"})
+            def choose(x):
+                if x == nbtypes.float32:
+                    return lambda x: single(x)
+                return lambda x: double(x)
+
+            self.compiled = stub
+        return self.compiled
+
+
+class Native:
+    """A function for kernels made of LLVM instructions; `build()` makes the Numba intrinsic."""
+
+    def __init__(self, build: Callable[[], Any]):
+        functools.update_wrapper(self, build)
+        self.build = build
+        self.compiled: Any = None
+
+    def resolve(self) -> Any:
+        """The intrinsic, built once."""
+        if self.compiled is None:
+            self.compiled = self.build()
+        return self.compiled
+
+
+class Kernel:
+    """A jitted loop.  `run` is the compiled dispatcher after the first call: call `k.run(out, *arrays)`."""
+
+    def __init__(self, function: Callable[..., None]):
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.run: Callable[..., Any] = self._first_run
+
+    def __call__(self, *args: Any) -> Any:
+        return self.run(*args)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.function.__name__}>"
+
+    def _first_run(self, *args: Any) -> Any:
+        with _lock:
+            if self.run == self._first_run:
+                numba = _numba()
+                dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy")(
+                    _detached(self.function)
+                )
+                _stamp(dispatcher)
+                self.run = dispatcher
+        return self.run(*args)
+
+
+def kernel(function: Callable[..., None]) -> Kernel:
+    """Declare a jitted loop: arguments (out, *arrays, *scalars), C-contiguous, nothing returned."""
+    return Kernel(function)
+
+
+def device(function: Callable[..., Any]) -> Device:
+    """Declare a scalar function for use inside kernels."""
+    return Device(function)
+
+
+def by_dtype(name: str, float32: Device, float64: Device) -> ByDtype:
+    """Join two device functions of one argument; kernels call the one of their element type."""
+    return ByDtype(name, float32, float64)
+
+
+@Native
+def word_at() -> Any:
+    """`word_at(address)` in a kernel: the int64 in memory there."""
+    from llvmlite import ir
+    from numba import types as nbtypes
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def word_at(typingctx: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()))
+
+        return nbtypes.int64(nbtypes.int64), codegen
+
+    return word_at
+
+
+@Native
+def array_at() -> Any:
+    """`array_at(address, size, like)` in a kernel: memory as a 1-D array of `like`'s dtype."""
+    from numba import types as nbtypes
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array, populate_array
+
+    @intrinsic
+    def array_at(typingctx: Any, address: Any, size: Any, like: Any) -> Any:
+        kind = nbtypes.Array(like.dtype, 1, "C")
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array = make_array(kind)(context, builder)
+            bytes_each = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+            step = context.get_constant(nbtypes.intp, bytes_each)
+            populate_array(
+                array,
+                data=builder.inttoptr(args[0], array.data.type),
+                shape=[args[1]],
+                strides=[step],
+                itemsize=step,
+                meminfo=None,
+            )
+            return array._getvalue()
+
+        return kind(nbtypes.int64, nbtypes.int64, like), codegen
+
+    return array_at
+
+
+TUPLE_ITEMS = tuple.__basicsize__
+"""Where in a tuple its items' addresses stand, counted from its own address, `id(t)`."""
+_DATA = object.__basicsize__
+_TYPE, _NDIM, _SHAPE, _DTYPE, _FLAGS = _DATA - 8, _DATA + 8, _DATA + 16, _DATA + 40, _DATA + 48
+_CARRAY = 0x0001 | 0x0100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
+
+
+@Device
+def elements_of(array, like):
+    """The elements, flat, of the C-contiguous array at address `array`, its `id`; dtype of `like`."""
+    size, shape = 1, word_at(array + _SHAPE)
+    for i in range(word_at(array + _NDIM) & 0xFFFFFFFF):
+        size *= word_at(shape + 8 * i)
+    return array_at(word_at(array + _DATA), size, like)
+
+
+@Device
+def is_flat(array, model):
+    """True when the object at this address is an array like `model`: its dtype, in C order."""
+    return (
+        word_at(array + _TYPE) == word_at(model + _TYPE)
+        and word_at(array + _DTYPE) == word_at(model + _DTYPE)
+        and word_at(array + _FLAGS) & _CARRAY == _CARRAY
+    )
+
+
+@Device
+def same_shape(array, other):
+    """True when the arrays at these addresses have one shape."""
+    ndim = word_at(array + _NDIM) & 0xFFFFFFFF
+    if ndim != word_at(other + _NDIM) & 0xFFFFFFFF:
+        return False
+    shape, expected = word_at(array + _SHAPE), word_at(other + _SHAPE)
+    for i in range(ndim):
+        if word_at(shape + 8 * i) != word_at(expected + 8 * i):
+            return False
+    return True
+
+
+@functools.cache
+def layout_known() -> bool:
+    """True when arrays and tuples of this interpreter lie in memory as `elements_of` reads them.
+
+    `array.ctypes.data` costs 0.9 us; an address read inside the kernel nothing.  NumPy's ABI fixes
+    the fields of an array, CPython's those of a tuple; where they differ, callers go without.
+    """
+    if sys.implementation.name != "cpython" or not JIT or sys.maxsize < 2**32:
+        return False
+    import numpy as np
+
+    def word(address: int) -> int:
+        return ctypes.c_int64.from_address(address).value
+
+    array = np.zeros((2, 3), np.float32)
+    at, turned, items = id(array), array.T, (array, None)
+    return (
+        word(at + _DATA) == array.ctypes.data
+        and word(at + _NDIM) & 0xFFFFFFFF == 2
+        and [word(word(at + _SHAPE) + 8 * i) for i in range(2)] == [2, 3]
+        and word(at + _TYPE) == id(np.ndarray)
+        and word(at + _DTYPE) == id(array.dtype)
+        and word(at + _FLAGS) & _CARRAY == _CARRAY
+        and word(id(turned) + _FLAGS) & _CARRAY != _CARRAY
+        and [word(id(items) + TUPLE_ITEMS + 8 * i) for i in range(2)] == [at, id(None)]
+    )
+
+
+def _detached(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A copy of `function` with globals of its own, for `_link` to write into."""
+    copy = types.FunctionType(
+        function.__code__, dict(function.__globals__), function.__name__, function.__defaults__
+    )
+    copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
+    return copy
+
+
+def _link(function: Callable[..., Any]) -> None:
+    """Replace the device functions that `function` reads from its globals by their compiled forms."""
+    names = function.__globals__
+    for instruction in dis.get_instructions(function):
+        if instruction.opname == "LOAD_GLOBAL":
+            value = names.get(instruction.argval)
+            if isinstance(value, (Device, ByDtype, Native)):
+                names[instruction.argval] = value.resolve()
+
+
+@functools.cache
+def _numba() -> Any:
+    """Numba, imported at the first kernel.
+
+    A listener links a kernel's device functions when the compiler really runs (a kernel that comes
+    from the disk cache needs none of them: 0.3 s less), and tells the user once why this takes time.
+    """
+    import numba
+    from numba.core import event
+
+    class Compilation(event.Listener):
+        told = False
+
+        def on_start(self, event: Any) -> None:
+            function = event.data["dispatcher"].py_func
+            if not function.__module__.startswith(_OURS):
+                return
+            _link(function)
+            if not self.told:
+                self.told = True
+                print(COLD_CACHE, file=sys.stderr, flush=True)
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Compilation())
+    return numba
+
+
+@functools.cache
+def _sources_stamp() -> tuple[float, int]:
+    """Newest modification time and total size of the engine's sources.
+
+    Numba looks only at a kernel's own file; a device function may stand in another one.
+    """
+    stats = [path.stat() for path in Path(__file__).parent.rglob("*.py")]
+    return max(s.st_mtime for s in stats), sum(s.st_size for s in stats)
+
+
+def _stamp(dispatcher: Any) -> None:
+    """Make a cached kernel stale when any source of the engine changed, or its own file."""
+    index = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(index, "_source_stamp"):
+        index._source_stamp = index._source_stamp, _sources_stamp()
