@@ -26,19 +26,19 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options:
         return reduce(inputs[0], **{"axis": 0, **options})
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     detail = f" with {', '.join(options)}" if options else ""
-    raise _unsupported(f"{name}{detail}")
+    raise _unsupported(f"numpy.{name}{detail}")
 
 
 def _array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     f = _FUNCTIONS.get(func) or NUMPY.get(func)
     if f is None:
-        raise _unsupported(func.__name__)
+        raise _unsupported(f"{func.__module__}.{func.__name__}")
     return f(*args, **kwargs)
 
 
 def _unsupported(name: str) -> TypeError:
     return TypeError(
-        f"numpy.{name} is not differentiable here; use an autograd function, or work on"
+        f"{name} is not differentiable here; use an autograd function, or work on"
         " tensor.detach().numpy() to leave the graph"
     )
 

@@ -173,8 +173,8 @@ class Op:
         return self.kernel(values[0], **meta)
 
     def _run_ufunc(self, values: Any, meta: dict[str, Any]) -> np.ndarray:
-        first = values[0]
-        if type(first) is np.ndarray and first.nbytes >= buffers.LARGE:
+        first = values[0] if type(values[0]) is np.ndarray else values[-1]
+        if first.nbytes >= buffers.LARGE:
             shape = shapes.broadcast(self.name, *map(np.shape, values))
             out = buffers.empty(shape, self.result or first.dtype)
             return _quiet.run(self.kernel, *values, out)

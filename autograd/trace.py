@@ -34,7 +34,7 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
     values = []
     wanted, bit = 0, 1  # a bit per input that wants a gradient
     dtype = None
-    plain, traced, numbers = not op.exempt, False, False
+    plain, traced, numbers = True, False, False
     for x in inputs:
         if isinstance(x, Tensor):
             traced = True
@@ -49,11 +49,11 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
         if kind is _ndarray:
             if dtype is None:
                 dtype = x.dtype
-            elif x.dtype is not dtype:
+            elif x.dtype is not dtype and not (op.exempt and _exempt(op, len(values) - 1)):
                 plain = False
         elif kind is float or kind is int:
             numbers = True
-        else:
+        elif x is not None:
             plain = False
     if plain and (not numbers or _numbers_fit(op, inputs, dtype)) and (
         dtype is None or dtype.kind == "f"

@@ -1,0 +1,257 @@
+"""Gather and scatter along a dimension, masks, and what turns values into indices and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd import shapes
+from autograd.errors import ShapeError
+from autograd.kernel import kernel
+from autograd.op import Sample, function, op, ops
+from autograd.shapes import axis_index
+
+# Along a dimension: out[i, j] = x[index[i, j], j]
+
+
+@kernel
+def _gather_along(out, x, index, bad):
+    n = x.shape[1]
+    zero = out.dtype.type(0)
+    for o in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                k = np.int64(index[o, j, i])
+                if 0 <= k < n:
+                    out[o, j, i] = x[o, k, i]
+                else:
+                    bad[0], bad[1] = 1, k
+                    out[o, j, i] = zero
+
+
+@kernel
+def _add_along(out, x, index, bad):
+    n = out.shape[1]
+    for o in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            for i in range(x.shape[2]):
+                k = np.int64(index[o, j, i])
+                if 0 <= k < n:
+                    out[o, k, i] += x[o, j, i]
+                else:
+                    bad[0], bad[1] = 1, k
+
+
+def _blocks(x: np.ndarray, d: int) -> np.ndarray:
+    n = x.shape[d] if x.ndim else 1
+    return x.reshape(shapes.numel(x.shape[:d]), n, shapes.numel(x.shape[d + 1 :]))
+
+
+def _check_along(op: str, x: shapes.Shape, index: shapes.Shape, dim: int) -> int:
+    d = axis_index(dim, len(x), op)
+    fits = len(x) == len(index) and all(i == d or m <= n for i, (m, n) in enumerate(zip(index, x)))
+    if not fits:
+        raise ShapeError(
+            f"{op}: index {index} must have as many dimensions as {x} and be no larger, except in"
+            f" dimension {d}"
+        )
+    return d
+
+
+def _check_range(op: str, bad: np.ndarray, size: int) -> None:
+    if bad[0]:
+        raise IndexError(
+            f"{op}: index {bad[1]} is out of range for size {size}; expected 0 to {size - 1}"
+        )
+
+
+def _window(x: np.ndarray, index: shapes.Shape, d: int) -> np.ndarray:
+    """The part of x that an index smaller than x can reach."""
+    return x[(*(slice(None) if i == d else slice(m) for i, m in enumerate(index)), ...)]
+
+
+def _check_integers(op: str, index: np.ndarray) -> None:
+    if index.dtype.kind not in "iu":
+        raise IndexError(f"{op}: index must be integers, not {index.dtype.name}")
+
+
+def _gather(out: np.ndarray, x: np.ndarray, index: np.ndarray, *, dim: int) -> None:
+    d = axis_index(dim, x.ndim, "gather")
+    _check_integers("gather", index)
+    reachable = np.ascontiguousarray(_window(x, index.shape, d))
+    bad = np.zeros(2, np.int64)
+    _gather_along.run(_blocks(out, d), _blocks(reachable, d), _blocks(index, d), bad)
+    _check_range("gather", bad, x.shape[d] if x.ndim else 1)
+
+
+def _gather_shape(x: shapes.Shape, index: shapes.Shape, *, dim: int) -> shapes.Shape:
+    _check_along("gather", x, index, dim)
+    return index
+
+
+def _grid(index: np.ndarray, dim: int) -> tuple[Any, ...]:
+    """The NumPy index of every place that `index` along `dim` means."""
+    places: list[Any] = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    if places:
+        places[dim] = index
+    return tuple(places)
+
+
+_ROWS = np.array([[0, 2, 2], [1, 0, 1]])
+_gather_op = op(
+    "gather",
+    math=r"x_{\mathrm{index}_{ij},\, j}",
+    dmath=(r"\text{zeros, with } g \text{ added at index}", None),
+    kernel=_gather,
+    shape=_gather_shape,
+    exempt=("index",),
+    ref=lambda x, index, *, dim: x[_grid(index, dim)],
+    vjp=(
+        lambda g, index, x_shape, dim: ops.ungather(g, index, dim=dim, shape=x_shape),
+        None,
+    ),
+    samples=(
+        Sample((3, 3), _ROWS, meta={"dim": 0}),
+        Sample((2, 3), _ROWS, meta={"dim": -1}),
+        Sample((3, 4), _ROWS, meta={"dim": 1}),
+        Sample((), np.array(0), meta={"dim": 0}),
+        Sample((2, 0), np.zeros((1, 0), np.int64), meta={"dim": 0}),
+    ),
+    methods=(),
+)
+
+
+def _ungather(out: np.ndarray, x: np.ndarray, index: np.ndarray, *, dim: int, shape: Any) -> None:
+    d = axis_index(dim, out.ndim, "ungather")
+    _check_integers("scatter_add", index)
+    out[...] = 0
+    reached = _window(out, index.shape, d)
+    into = reached if reached.flags.c_contiguous else np.zeros(reached.shape, out.dtype)
+    bad = np.zeros(2, np.int64)
+    _add_along.run(_blocks(into, d), _blocks(x, d), _blocks(index, d), bad)
+    _check_range("scatter_add", bad, out.shape[d] if out.ndim else 1)
+    if into is not reached:
+        reached[...] = into
+
+
+def _ungather_shape(x: shapes.Shape, index: shapes.Shape, *, dim: int, shape: Any) -> shapes.Shape:
+    _check_along("scatter_add", tuple(shape), index, dim)
+    if x != index:
+        raise ShapeError(f"scatter_add: values are {x} but the index is {index}")
+    return tuple(shape)
+
+
+def _ungather_ref(x: Any, index: Any, *, dim: int, shape: Any) -> Any:
+    out = np.zeros(shape, x.dtype)
+    np.add.at(out, _grid(index, dim), x)
+    return out
+
+
+ungather = op(
+    "ungather",
+    math=r"\text{zeros, with } x \text{ added at index}",
+    dmath=(r"g_{\mathrm{index}_{ij},\, j}", None),
+    kernel=_ungather,
+    shape=_ungather_shape,
+    exempt=("index",),
+    ref=_ungather_ref,
+    vjp=(lambda g, index, dim: ops.gather(g, dim, index), None),
+    samples=(
+        Sample((2, 3), _ROWS, meta={"dim": 0, "shape": (3, 3)}),
+        Sample((2, 3), _ROWS, meta={"dim": -1, "shape": (2, 3)}),
+        Sample((2, 3), _ROWS, meta={"dim": 1, "shape": (3, 4)}),
+        Sample((), np.array(0), meta={"dim": 0, "shape": ()}),
+        Sample((1, 0), np.zeros((1, 0), np.int64), meta={"dim": 0, "shape": (2, 0)}),
+    ),
+    methods=(),
+)
+
+
+@function()
+def gather(input: Any, dim: int, index: Any) -> Any:
+    """One element per entry of `index`: for dim 0, `input[index[i, j], j]`."""
+    return _gather_op(input, index, dim=dim)
+
+
+@function()
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """`gather` in which the other dimensions broadcast; without `dim`, over the flattened input."""
+    if dim is None:
+        return _gather_op(ops.reshape(input, shape=(-1,)), ops.reshape(indices, shape=(-1,)), dim=0)
+    have, wanted = np.shape(input), np.shape(indices)
+    d = axis_index(dim, len(have), "take_along_dim")
+    if len(have) != len(wanted):
+        raise ShapeError(
+            f"take_along_dim: input {have} and indices {wanted} must have equally many dimensions"
+        )
+    rest = shapes.broadcast("take_along_dim", *(s[:d] + s[d + 1 :] for s in (have, wanted)))
+    wide = [(*rest[:d], s[d], *rest[d:]) for s in (have, wanted)]
+    x, index = (ops.broadcast_to(x, shape=s) for x, s in zip((input, indices), wide))
+    return _gather_op(x, index, dim=d)
+
+
+def _source(op: str, src: Any, index: Any) -> Any:
+    """`src` cut or broadcast to the shape of `index`."""
+    have, wanted = np.shape(src), np.shape(index)
+    if not have:
+        return ops.broadcast_to(src, shape=wanted)
+    if len(have) != len(wanted) or any(m > n for m, n in zip(wanted, have)):
+        raise ShapeError(f"{op}: src {have} must be at least as large as index {wanted}")
+    return src if have == wanted else ops.slice(src, index=(*map(slice, wanted), ...))
+
+
+@function()
+def scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """A copy of input with src put in: for dim 0, `out[index[i, j], j] = src[i, j]`."""
+    shape = np.shape(input)
+    d = _check_along("scatter", shape, np.shape(index), dim)
+    if not shape:
+        return ops.copy_to(input, src)
+    places: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(index))])
+    places[d] = index
+    return ops.index_put(input, places, _source("scatter", src, index))
+
+
+@function()
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """A copy of input with src added: for dim 0, `out[index[i, j], j] += src[i, j]`."""
+    values = _source("scatter_add", src, index)
+    return ops.add(input, ungather(values, index, dim=dim, shape=np.shape(input)))
+
+
+# Whole rows along a dimension
+
+
+@function()
+def index_select(input: Any, dim: int, index: Any) -> Any:
+    """The entries `index` (a vector of integers) of dimension `dim`."""
+    d = axis_index(dim, len(np.shape(input)), "index_select")
+    return ops.index(input, index, dims=(d,))
+
+
+@function()
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+    """A copy of input with `alpha * source` added at the entries `index` of dimension `dim`."""
+    d = axis_index(dim, len(np.shape(input)), "index_add")
+    source = source if alpha == 1 else ops.mul(source, alpha)
+    return ops.add(input, ops.unindex(source, index, dims=(d,), shape=np.shape(input)))
+
+
+@function()
+def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """A copy of input in which the entries `index` of dimension `dim` are those of `source`."""
+    d = axis_index(dim, len(np.shape(input)), "index_copy")
+    return ops.index_put(input, (index,), source, dims=(d,))
+
+
+@function()
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """A copy of input in which the entries `index` of dimension `dim` are `value`."""
+    return index_copy(input, dim, index, value)
+
+
+@function()
+def take(input: Any, index: Any) -> Any:
+    """Elements of the flattened input."""
+    return ops.index(ops.reshape(input, shape=(-1,)), index, dims=(0,))

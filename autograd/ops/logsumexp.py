@@ -1,0 +1,131 @@
+"""The logarithm of a sum of exponentials, without overflow."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd import shapes, vmath
+from autograd.kernel import device, kernel
+from autograd.op import Sample, op, ops
+
+exp = vmath.exp
+log = vmath.log
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(op: str, shape: shapes.Shape, dim: Any, keepdim: bool) -> tuple[Any, ...]:
+    """Shape of the result, axes, transposition that makes them neighbours, (outer, n, inner)."""
+    axes = shapes.axis_indices(dim, len(shape), op)
+    out = shapes.reduced(shape, axes, keepdim)
+    order = None
+    if axes and axes != tuple(range(axes[0], axes[-1] + 1)):
+        order = tuple(i for i in range(len(shape)) if i not in axes) + axes
+    count = shapes.numel([shape[a] for a in axes])
+    outer = shapes.numel(shape[: axes[0]] if axes and order is None else out)
+    inner = shapes.numel(shape[axes[-1] + 1 :]) if axes and order is None else 1
+    return out, axes, order, (outer, count, inner)
+
+
+def plan(op: str, shape: shapes.Shape, dim: Any, keepdim: bool) -> tuple[Any, ...]:
+    """`_plan`, for which a list of dimensions becomes a tuple."""
+    return _plan(op, shape, tuple(dim) if isinstance(dim, list) else dim, keepdim)
+
+
+def _blocks(x: np.ndarray, order: Any, sizes: tuple[int, int, int]) -> np.ndarray:
+    """As (outer, n, inner), copied only where the axes are apart."""
+    return (x if order is None else np.ascontiguousarray(x.transpose(order))).reshape(sizes)
+
+
+def _lanes(n: int, inner: int) -> np.ndarray:
+    """Room for float64 partial sums: of columns side by side, or of one row in up to 64 lanes."""
+    return np.empty(
+        min(inner, 1024) if inner > 1 else min(64, 1 << (n - 1).bit_length() if n else 1)
+    )
+
+
+@device
+def _fold(lanes):
+    """The sum of the lanes, a power of two."""
+    width = lanes.size
+    while width > 1:
+        width //= 2
+        for i in range(width):
+            lanes[i] += lanes[i + width]
+    return lanes[0]
+
+
+@kernel
+def _exp_rows(out, x, shift, lanes):
+    for o in range(x.shape[0]):
+        row, c = x[o], shift[o]
+        for i in range(lanes.size):
+            lanes[i] = 0.0
+        for start in range(0, row.size, lanes.size):
+            part = row[start : start + lanes.size]
+            for i in range(part.size):
+                lanes[i] += exp(part[i] - c)
+        out[o] = c + log(_fold(lanes))
+
+
+@kernel
+def _exp_columns(out, x, shift, lanes):
+    for o in range(x.shape[0]):
+        for start in range(0, x.shape[2], lanes.size):
+            c = shift[o, start : start + lanes.size]
+            for i in range(c.size):
+                lanes[i] = 0.0
+            for j in range(x.shape[1]):
+                part = x[o, j, start : start + lanes.size]
+                for i in range(part.size):
+                    lanes[i] += exp(part[i] - c[i])
+            for i in range(c.size):
+                out[o, start + i] = c[i] + log(lanes[i])
+
+
+def _logsumexp(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool) -> None:
+    _, _, order, (outer, n, inner) = plan("logsumexp", x.shape, dim, keepdim)
+    x = _blocks(x, order, (outer, n, inner))
+    shift = np.maximum.reduce(x, 1, initial=-math.inf)
+    shift[np.isinf(shift)] = 0  # exp of an infinity is right by itself
+    if inner == 1:
+        _exp_rows.run(out.reshape(outer), x.reshape(outer, n), shift.reshape(outer), _lanes(n, 1))
+    else:
+        _exp_columns.run(out.reshape(outer, inner), x, shift, _lanes(n, inner))
+
+
+def _logsumexp_ref(x: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
+    axes = tuple(range(x.ndim)) if dim is None or x.ndim == 0 else tuple(np.ravel(dim))
+    top = np.max(x, axes, keepdims=True, initial=-math.inf)
+    top = np.where(np.isinf(top), 0, top)
+    out = np.log(np.exp(x - top).sum(axes, keepdims=True)) + top
+    return out if keepdim else out.squeeze(axes)
+
+
+logsumexp = op(
+    "logsumexp",
+    math=r"\log \textstyle\sum_i e^{x_i}",
+    dmath=(r"g\,e^{x_i - \mathrm{out}}",),
+    kernel=_logsumexp,
+    shape=lambda x, *, dim, keepdim: plan("logsumexp", x, dim, keepdim)[0],
+    types="float",
+    ref=_logsumexp_ref,
+    vjp=(
+        lambda g, out, x, x_shape, dim, keepdim: ops.mul(
+            ops.spread(g, shape=x_shape, dim=dim, keepdim=keepdim),
+            ops.exp(ops.sub(x, ops.spread(out, shape=x_shape, dim=dim, keepdim=keepdim))),
+        ),
+    ),
+    samples=(
+        Sample((3, 4), meta={"dim": 1}),
+        Sample((3, 4), meta={"dim": 0, "keepdim": True}),
+        Sample((3, 2, 4), meta={"dim": (0, 2)}),
+        Sample((2, 150), meta={"dim": -1}),
+        Sample((3, 4)),
+        Sample(()),
+        Sample((0, 3), meta={"dim": 1}),
+    ),
+)

@@ -1,0 +1,155 @@
+"""Masks and counts: masked_fill, masked_select, nonzero, one_hot, bincount."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd import dtypes, shapes
+from autograd.errors import ShapeError
+from autograd.op import Sample, function, op, ops
+
+
+def _masked_fill(out: np.ndarray, x: np.ndarray, mask: np.ndarray, value: np.ndarray) -> None:
+    if mask.dtype.kind != "b":
+        raise TypeError(f"masked_fill: the mask must be bool, not {mask.dtype.name}")
+    np.copyto(out, x)
+    np.copyto(out, value, where=mask)
+
+
+_MASK = np.array([[True, False, True], [False, False, True]])
+
+masked_fill = op(
+    "masked_fill",
+    math=r"\mathrm{value} \text{ where mask, else } x",
+    dmath=(r"g\,[\lnot \mathrm{mask}]", None, r"\textstyle\sum g\,[\mathrm{mask}]"),
+    kernel=_masked_fill,
+    shape=lambda x, mask, value: shapes.broadcast("masked_fill", x, mask, value),
+    exempt=("mask",),
+    broadcasts=True,
+    ref=lambda x, mask, value: np.where(mask, value, x),
+    vjp=(
+        lambda g, mask: ops.masked_fill(g, mask, 0.0),
+        None,
+        lambda g, mask: ops.masked_fill(g, ops.logical_not(mask), 0.0),
+    ),
+    samples=(
+        Sample((2, 3), _MASK, ()),
+        Sample((2, 3), np.array([True, False, True]), (2, 1)),
+        Sample((3,), _MASK, ()),
+        Sample((), np.array(True), ()),
+        Sample((0, 3), np.array([True, False, True]), ()),
+    ),
+)
+
+
+def _nonzero(out: np.ndarray, x: np.ndarray, *, count: int) -> None:
+    if x.ndim:
+        for column, places in enumerate(np.nonzero(x)):
+            out[:, column] = places
+
+
+nonzero_places = op(
+    "nonzero_places",
+    math=r"\{i : x_i \ne 0\}",
+    kernel=_nonzero,
+    shape=lambda x, *, count: (count, len(x)),
+    result=dtypes.int64,
+    ref=lambda x, *, count: np.argwhere(x),
+    samples=(
+        Sample(np.array([[0, 1, 2], [3, 0, 0]]), meta={"count": 3}),
+        Sample(np.array([True, True]), meta={"count": 2}),
+        Sample(np.array(True), meta={"count": 1}),
+        Sample((0, 2), meta={"count": 0}),
+    ),
+    methods=(),
+)
+
+
+@function()
+def nonzero(x: Any, *, as_tuple: bool = False) -> Any:
+    """Where x is not 0: (count, ndim) int64, or one vector per dimension with `as_tuple`."""
+    if as_tuple and isinstance(x, np.ndarray) and x.ndim:
+        return np.nonzero(x)
+    places = nonzero_places(x, count=int(ops.count_nonzero(x)))
+    return ops.unbind(places, 1) if as_tuple else places
+
+
+@function(numpy=(np.argwhere,))
+def argwhere(x: Any) -> Any:
+    """`nonzero`."""
+    return nonzero(x)
+
+
+@function()
+def masked_select(x: Any, mask: Any) -> Any:
+    """The elements of x where `mask` is True, as a vector; the two broadcast."""
+    x, mask = ops.broadcast_tensors(x, mask)
+    if not np.shape(x):
+        x, mask = ops.reshape(x, shape=(1,)), ops.reshape(mask, shape=(1,))
+    places = nonzero(mask, as_tuple=True)
+    return ops.index(x, *places, dims=tuple(range(len(places))))
+
+
+@function()
+def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
+    """A copy of x in which the elements where `mask` is True are the first ones of `source`."""
+    x, mask = ops.broadcast_tensors(x, mask)
+    places = nonzero(mask, as_tuple=True)
+    count = np.shape(places[0])[0]
+    values = ops.reshape(source, shape=(-1,))
+    if np.shape(values)[0] < count:
+        raise ShapeError(f"masked_scatter: {count} elements to fill, source has {np.shape(source)}")
+    values = ops.slice(values, index=(slice(count), ...))
+    return ops.index_put(x, places, values)
+
+
+def _one_hot(out: np.ndarray, x: np.ndarray, *, num_classes: int) -> None:
+    flat = x.reshape(-1)
+    if flat.size and not 0 <= flat.min() <= flat.max() < num_classes:
+        wrong = flat[(flat < 0) | (flat >= num_classes)][0]
+        raise IndexError(f"one_hot: class {wrong} is out of range; expected 0 to {num_classes - 1}")
+    out[...] = 0
+    out.reshape(flat.size, num_classes)[np.arange(flat.size), flat] = 1
+
+
+_one_hot_op = op(
+    "one_hot",
+    math=r"[x = c]",
+    kernel=_one_hot,
+    shape=lambda x, *, num_classes: (*x, num_classes),
+    result=dtypes.int64,
+    ref=lambda x, *, num_classes: np.int64(x[..., None] == np.arange(num_classes)),
+    samples=(
+        Sample(np.array([[0, 2], [1, 1]]), meta={"num_classes": 3}),
+        Sample(np.array(1), meta={"num_classes": 2}),
+        Sample(np.zeros(0, np.int64), meta={"num_classes": 3}),
+    ),
+    methods=(),
+)
+
+
+@function(methods=())
+def one_hot(x: Any, num_classes: int = -1) -> Any:
+    """Vectors with a 1 at the class, int64; default: as many classes as the largest needs."""
+    if x.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: classes must be integers, not {x.dtype.name}")
+    if num_classes == -1:
+        if 0 in np.shape(x):
+            raise ShapeError("one_hot: give num_classes for a tensor without elements")
+        num_classes = int(ops.amax(x)) + 1
+    return _one_hot_op(x, num_classes=num_classes)
+
+
+@function(numpy=(np.bincount,))
+def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each of 0, 1, 2 ... occurs in the vector x, or the sum of its `weights`."""
+    shape = np.shape(x)
+    if len(shape) != 1 or x.dtype.kind not in "iu":
+        raise ShapeError(f"bincount: expected a vector of integers, got {x.dtype.name} {shape}")
+    if shape[0] and int(ops.amin(x)) < 0:
+        raise ValueError(f"bincount: {int(ops.amin(x))} is negative")
+    size = int(ops.amax(x)) + 1 if shape[0] else 0
+    values = np.ones(shape, np.int64) if weights is None else weights
+    return ops.unindex(values, x, dims=(0,), shape=(max(size, minlength),))

@@ -1,0 +1,119 @@
+"""The reduction of a loss over its elements, "mean", "sum" or "none", inside its one pass.
+
+A forward loop is `(out, *arrays, lanes, count, *numbers)`, a backward loop `(out, v, *arrays, count,
+*numbers)` where `v` is the gradient that arrives at the loss; all arrays are flat and of one size.
+`count` divides the sum; lanes, forward, and count, backward, are None where nothing is reduced.
+float32 losses are summed in float64, in an order that the size alone fixes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd import shapes
+from autograd.errors import ShapeError
+from autograd.kernel import Kernel, device
+from autograd.op import ops
+
+_LANES = 64
+"""Independent partial sums, added up by LLVM four at a time: 0.25 ns per element, one sum 2 ns."""
+
+
+@device
+def clear(lanes):
+    """Start the partial sums."""
+    for i in range(lanes.size):
+        lanes[i] = 0.0
+
+
+@device
+def fold(lanes):
+    """The sum of the partial sums."""
+    width = lanes.size
+    while width > 1:
+        width //= 2
+        for i in range(width):
+            lanes[i] += lanes[i + width]
+    return lanes[0]
+
+
+def reduced_shape(op: str, shape: shapes.Shape, reduction: str) -> shapes.Shape:
+    """The shape of a loss; ValueError where there is no such reduction."""
+    if reduction == "mean" or reduction == "sum":
+        return ()
+    if reduction == "none":
+        return shape
+    raise ValueError(f"{op}: reduction is {reduction!r}; expected 'mean', 'sum' or 'none'")
+
+
+def same_shape(name: str) -> Callable[..., shapes.Shape]:
+    """The shape rule: target like the input, weights broadcast to it."""
+
+    def shape(
+        x: shapes.Shape, target: shapes.Shape, *weights: shapes.Shape | None, reduction: str
+    ) -> shapes.Shape:
+        if x != target:
+            raise ShapeError(f"{name}: x is {x} but target is {target}; expected target {x}")
+        for weight in weights:
+            if weight is not None and weight != x and shapes.broadcast(name, x, weight) != x:
+                raise ShapeError(f"{name}: weight {weight} does not broadcast to x, {x}")
+        return reduced_shape(name, x, reduction)
+
+    return shape
+
+
+def weighted(g: Any, weight: Any) -> Any:
+    """`g` times a weight that may be None, in ops."""
+    return g if weight is None else ops.mul(g, weight)
+
+
+def _flat(shape: shapes.Shape, arrays: tuple[Any, ...]) -> list[Any]:
+    return [
+        a if a is None else (a if a.shape == shape else np.broadcast_to(a, shape)).ravel()
+        for a in arrays
+    ]
+
+
+def run_loss(
+    loop: Kernel, out: np.ndarray, arrays: tuple[Any, ...], reduction: str, *numbers: Any
+) -> None:
+    """Run a forward loop; `arrays` broadcast, the first is there, others may be None."""
+    shape = arrays[0].shape
+    if arrays[1].shape != shape:
+        shape = shapes.broadcast("loss", shape, arrays[1].shape)
+    lanes = None if reduction == "none" else np.empty(_LANES)
+    count = float(shapes.numel(shape)) if reduction == "mean" else 1.0
+    loop.run(out.ravel(), *_flat(shape, arrays), lanes, count, *numbers)
+
+
+def run_grad(
+    loop: Kernel,
+    out: np.ndarray,
+    v: np.ndarray,
+    arrays: tuple[Any, ...],
+    reduction: str,
+    *numbers: Any,
+) -> None:
+    """Run a backward loop; `arrays` broadcast to the shape of `out`."""
+    count = float(out.size) if reduction == "mean" else None if reduction == "none" else 1.0
+    loop.run(out.ravel(), v.ravel(), *_flat(out.shape, arrays), count, *numbers)
+
+
+def reduce(values: Any, reduction: str) -> Any:
+    """The reduction in NumPy, for references."""
+    return {"mean": np.mean, "sum": np.sum, "none": lambda v: v}[reduction](values)
+
+
+def reduced(g: Any, reduction: str) -> Any:
+    """The reduction in ops: the gradient with respect to `v` of a backward loop."""
+    return {"mean": ops.mean, "sum": ops.sum, "none": lambda v: v}[reduction](g)
+
+
+def share(v: Any, reduction: str, *its: shapes.Shape) -> Any:
+    """The gradient of one element's loss; the elements have the shape `its` broadcast to."""
+    if reduction != "mean":
+        return v
+    return ops.div(v, float(shapes.numel(shapes.broadcast("loss", *its))))
