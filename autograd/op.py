@@ -39,6 +39,10 @@ NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy functions that trace when they meet a Tensor, and what they become."""
 
 
+_KNOWN = 1024
+"""Result shapes that an op remembers."""
+
+
 class _Ops:
     """Every primitive and composed function as an attribute: how vjps of one family reach another."""
 
@@ -112,7 +116,7 @@ class Op:
     __slots__ = (
         "name", "math", "dmath", "kernel", "shape", "vjp", "ref", "samples", "scalar", "types",
         "result", "exempt", "view", "inputs", "variadic", "defaults", "required", "run", "plans",
-        "broadcasts", "kink", "arity", "numeric", "typed_by", "pure",
+        "broadcasts", "kink", "arity", "numeric", "typed_by", "pure", "known", "names",
         "metadata",
     )  # fmt: skip
 
@@ -131,12 +135,14 @@ class Op:
         self.required = tuple(
             p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty
         )
+        self.names = (*self.required, *self.defaults)
         self.metadata = bool(self.defaults or self.required)
         self.arity = -1 if self.variadic else len(self.inputs)
         self.pure = self.scalar is not None and not self.metadata  # runs on Python numbers as is
         self.numeric = isinstance(self.kernel, np.ufunc)  # takes Python numbers as they are
         typed = [i for i, name in enumerate(self.inputs) if name not in self.exempt]
         self.typed_by = typed[0] if typed else 0
+        self.known: dict[Any, shapes.Shape] = {}
         self.plans: dict[Any, Plan] = {}
         self._check()
         self.run = self._strategy()
@@ -199,18 +205,32 @@ class Op:
 
     def _run_array(self, values: Any, meta: dict[str, Any]) -> np.ndarray:
         arrays = [v if v is None or v.flags.c_contiguous else v.copy() for v in values]
-        shape = self.shape(*[None if v is None else v.shape for v in arrays], **meta)
+        given = tuple([None if v is None else v.shape for v in arrays])
         result = self.result
         if result is None:
             result = arrays[self.typed_by].dtype
         elif callable(result):
             result = result(*arrays, **meta)
-        out = buffers.empty(shape, result)
+        out = buffers.empty(self._shape_of(given, meta), result)
         if kernel.JIT:
             self.kernel(out, *arrays, **meta)
         else:
             out[...] = self.ref(*arrays, **meta)
         return out
+
+    def _shape_of(self, given: tuple[Any, ...], meta: dict[str, Any]) -> shapes.Shape:
+        """The result's shape; remembered, for a rule with its checks costs more than a small op."""
+        key = (given, *meta.values()) if meta else given
+        try:
+            return self.known[key]
+        except KeyError:
+            shape = self.shape(*given, **meta)
+            if len(self.known) >= _KNOWN:
+                self.known.clear()
+            self.known[key] = shape
+            return shape
+        except TypeError:  # metadata that does not hash
+            return self.shape(*given, **meta)
 
     def _run_ref(self, values: Any, meta: dict[str, Any]) -> np.ndarray:
         result = self.result or values[0].dtype

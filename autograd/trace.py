@@ -164,7 +164,12 @@ def _complete(
     op: Op, inputs: tuple[Any, ...], meta: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Inputs and the full metadata in the op's order; TypeError for what is missing or unknown."""
-    names = (*op.required, *op.defaults)
+    names = op.names
+    if len(inputs) == op.arity:
+        if not meta and not op.required:
+            return inputs, op.defaults
+        if tuple(meta) == names:
+            return inputs, meta
     if not op.variadic and len(inputs) > op.arity:
         surplus = dict(zip(names, inputs[op.arity :]))
         if len(inputs) - op.arity > len(names) or surplus.keys() & meta.keys():

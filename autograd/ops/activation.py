@@ -113,7 +113,7 @@ leaky_relu_grad = op(
 
 @function()
 def prelu_(x: Any, weight: Any) -> Any:
-    """X where positive, else weight * x; one weight, or one per channel (dimension 1 of x)."""
+    """The input where positive, else weight * x; `weight` is one, or one per channel."""
     channels = x.shape[1] if len(x.shape) > 1 else 1
     sizes = weight.shape
     if len(sizes) > 1 or sizes not in ((), (1,), (channels,)):

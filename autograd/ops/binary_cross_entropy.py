@@ -12,6 +12,7 @@ from autograd.op import Sample, op, ops
 from autograd.reduction import (
     clear,
     fold,
+    has_nan,
     reduce,
     reduced,
     run_grad,
@@ -62,8 +63,7 @@ def _run_bce(
     out: np.ndarray, p: np.ndarray, target: np.ndarray, weight: Any, *, reduction: str
 ) -> None:
     run_loss(_bce, out, (p, target, weight), reduction)
-    total = float(out.sum()) if out.ndim else out.item()
-    if total != total:  # what is outside [0, 1] has no logarithm, so the loop need not look
+    if has_nan(out):  # what is outside [0, 1] has no logarithm, so the loop need not look
         wrong = p[~((p >= 0) & (p <= 1))]
         if wrong.size:
             raise RuntimeError(

@@ -157,8 +157,8 @@ def _whole(name: str, sign: str) -> Callable[..., np.dtype]:
         dtype = arrays[0].dtype
         if dtype.kind == "f":
             raise DtypeError(
-                f"{name}: {sign} takes integers and bools, got {dtype.name}; compare first, as in"
-                f" (x > 0) {sign} (y > 0), or use {name.replace('bitwise', 'logical')}"
+                f"{name}: {sign} takes integers and bools, got {dtype.name}; compare first (x > 0"
+                f" is bool), or use {name.replace('bitwise', 'logical')}()"
             )
         return dtype
 

@@ -45,7 +45,7 @@ _STEPS = (  # quotients that stay away from whole numbers, where floor jumps
 
 @function(methods=("add",))
 def add_(x: Any, y: Any, *, alpha: Any = 1) -> Any:
-    """X + alpha * y."""
+    """The sum x + alpha * y."""
     return ops.add(x, y if alpha == 1 else ops.mul(y, alpha))
 
 
@@ -65,7 +65,7 @@ add = op(
 
 @function(methods=("sub", "subtract"))
 def sub_(x: Any, y: Any, *, alpha: Any = 1) -> Any:
-    """X - alpha * y."""
+    """The difference x - alpha * y."""
     return ops.sub(x, y if alpha == 1 else ops.mul(y, alpha))
 
 
@@ -109,7 +109,7 @@ def _has_floats(x: Any) -> bool:
 
 @function(methods=("div", "divide"))
 def div_(x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
-    """X / y; rounded towards zero ("trunc") or down ("floor") where asked for."""
+    """The quotient x / y; rounded towards zero ("trunc") or down ("floor") where asked for."""
     if rounding_mode is None:
         return ops.div(x, y)
     if rounding_mode == "floor":

@@ -98,7 +98,7 @@ def _elu_grad(out, v, x, alpha, scale, rate):
 
 
 def _elu_curve(g: Any, v: Any, x: Any, alpha: float, scale: float, rate: float) -> Any:
-    """Rate g v (slope) below 0; above it the slope is constant."""
+    """The curvature: rate g v times the slope below 0; above it the slope is constant."""
     slope = ops.elu_grad(ops.mul(g, v), x, alpha=alpha, scale=scale, rate=rate)
     return ops.where(ops.lt(x, 0.0), ops.mul(slope, rate), 0.0)
 
@@ -112,7 +112,7 @@ elu_grad = op(
     ),
     kernel=_elu_grad,
     ref=lambda v, x, *, alpha=1.0, scale=1.0, rate=1.0: (
-        v * scale * np.where(x > 0, 1, alpha * rate * np.exp(rate * x))
+        v * scale * np.where(x <= 0, alpha * rate * np.exp(rate * x), 1)
     ),
     vjp=(
         lambda g, x, alpha, scale, rate: ops.elu_grad(g, x, alpha=alpha, scale=scale, rate=rate),

@@ -181,9 +181,8 @@ median_place = op(
 
 
 def _median(out: np.ndarray, x: np.ndarray) -> None:
-    _axes("median", x.shape, None)
     flat = x.reshape(-1)
-    if x.dtype.kind == "f" and np.isnan(flat).any():
+    if x.dtype.kind == "f" and (not flat.size or np.isnan(flat).any()):
         out[...] = np.nan
     else:
         k = (flat.size - 1) // 2
@@ -197,9 +196,11 @@ _median_op = op(
     kernel=_median,
     shape=lambda x: (),
     kink=_TIES,
-    ref=lambda x: x.max() if np.isnan(x).any() else np.sort(x, None)[(x.size - 1) // 2],
+    ref=lambda x: (
+        np.nan if not x.size or np.isnan(x).any() else np.sort(x, None)[(x.size - 1) // 2]
+    ),
     vjp=(lambda g, out, x, x_shape: _extreme_grad(g, out, x, x_shape, None, False),),
-    samples=(Sample((3, 4), distinct=True), Sample((5,), distinct=True), Sample(())),
+    samples=(Sample((3, 4), distinct=True), Sample((5,), distinct=True), Sample(()), Sample((0,))),
     methods=(),
 )
 

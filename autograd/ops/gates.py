@@ -51,7 +51,7 @@ def _silu_grad(out, v, x):
 
 
 def _silu_curve(g: Any, v: Any, x: Any) -> Any:
-    """G v s (1 - s) (2 + x (1 - 2 s)), s = sigmoid(x)."""
+    """The curvature g v s (1 - s) (2 + x (1 - 2 s)), s = sigmoid(x)."""
     s = ops.sigmoid(x)
     bend = ops.add(ops.mul(x, ops.add(ops.mul(s, -2.0), 1.0)), 2.0)
     return ops.mul(ops.sigmoid_grad(ops.mul(g, v), s), bend)
@@ -105,7 +105,7 @@ def _mish_grad_ref(v: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _mish_curve(g: Any, v: Any, x: Any) -> Any:
-    """G v s (1 - t^2) (2 + x (1 - s - 2 t s)), s = sigmoid(x), t = tanh(softplus(x))."""
+    """The curvature g v s (1 - t^2) (2 + x (1 - s - 2 t s)), t = tanh(softplus(x))."""
     s, t = ops.sigmoid(x), ops.tanh(ops.neg(ops.logsigmoid(ops.neg(x))))
     bend = ops.sub(ops.sub(1.0, s), ops.mul(ops.mul(t, s), 2.0))
     return ops.mul(ops.tanh_grad(ops.mul(ops.mul(g, v), s), t), ops.add(ops.mul(x, bend), 2.0))

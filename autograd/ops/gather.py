@@ -210,7 +210,9 @@ def scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
         return ops.copy_to(input, src)
     places: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(index))])
     places[d] = index
-    return ops.index_put(input, places, _source("scatter", src, index))
+    if np.shape(src):
+        src = _source("scatter", src, index)
+    return ops.index_put(input, places, src)
 
 
 @function()

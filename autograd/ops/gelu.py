@@ -89,7 +89,7 @@ def _gelu_grad_ref(v: np.ndarray, x: np.ndarray, *, approximate: str = "none") -
 
 
 def _gelu_curve(g: Any, v: Any, x: Any, approximate: str) -> Any:
-    """G v times the second derivative: phi(x) (2 - x^2), or that of the approximation."""
+    """The curvature g v phi(x) (2 - x^2), or that of the approximation."""
     gv, squared = ops.mul(g, v), ops.square(x)
     if approximate != "tanh":
         density = ops.mul(ops.exp(ops.mul(squared, -0.5)), _DENSITY)

@@ -55,7 +55,7 @@ def _together(dims: Dims) -> bool:
 
 
 def _merged(x: np.ndarray, dims: Dims) -> np.ndarray:
-    """As (outer, n, inner) with the indexed dimensions in the middle; copied where they are apart."""
+    """As (outer, n, inner), the indexed dimensions in the middle; copied where they are apart."""
     if not _together(dims):
         x = np.ascontiguousarray(np.moveaxis(x, dims, range(len(dims))))
         dims = tuple(range(len(dims)))
@@ -68,7 +68,7 @@ def _merged(x: np.ndarray, dims: Dims) -> np.ndarray:
 
 
 def _indexed_shape(x: shapes.Shape, indices: Any, dims: Dims) -> shapes.Shape:
-    shape = shapes.broadcast("getitem", *indices)
+    shape = shapes.broadcast("index", *indices)
     if _together(dims):
         return (*x[: dims[0]], *shape, *x[dims[-1] + 1 :])
     return shape + tuple(n for d, n in enumerate(x) if d not in dims)
@@ -90,7 +90,7 @@ def _overwritten(places: np.ndarray, size: int) -> np.ndarray:
 
 
 def _index(out: np.ndarray, x: np.ndarray, *indices: np.ndarray, dims: Dims, last: bool) -> None:
-    places, _ = _places("getitem", indices, _sizes(x.shape, dims))
+    places, _ = _places("index", indices, _sizes(x.shape, dims))
     rows = _merged(x, dims)
     picked = out.reshape(rows.shape[0], places.size, rows.shape[2])
     if out.size:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd import shapes
-from autograd.errors import ShapeError
+from autograd.errors import DtypeError, ShapeError
 from autograd.kernel import device, kernel
 from autograd.op import Sample, function, op, ops
 
@@ -151,6 +151,12 @@ def _shape_rule(name: str) -> Any:
     return lambda x, *, dim, keepdim, **_: plan(name, x, dim, keepdim)[0]
 
 
+def _float_only(x: np.ndarray, **_: Any) -> np.dtype:
+    if x.dtype.kind != "f":
+        raise DtypeError(f"var and std: {x.dtype.name} is not a float type; cast x first")
+    return x.dtype
+
+
 _SPREADS = (
     Sample((3, 4)),
     Sample((3, 4), meta={"dim": 0, "correction": 0}),
@@ -167,7 +173,7 @@ _var_op = op(
     dmath=(r"\tfrac{2 g}{n - c}(x_i - \bar x)",),
     kernel=_var,
     shape=_shape_rule("var"),
-    types="float",
+    result=_float_only,
     ref=_var_ref,
     vjp=(_var_grad,),
     samples=_SPREADS,
@@ -180,7 +186,7 @@ _std_op = op(
     dmath=(r"\tfrac{g}{(n - c)\,\mathrm{out}}(x_i - \bar x)",),
     kernel=_std,
     shape=_shape_rule("std"),
-    types="float",
+    result=_float_only,
     kink="0 where all elements are equal",
     ref=lambda x, *, dim=None, correction=1, keepdim=False: np.sqrt(
         _var_ref(x, dim=dim, correction=correction, keepdim=keepdim)

@@ -174,12 +174,12 @@ def _back(g: Any, x_shape: Any, x_dtype: Any, src_shape: Any, src_dtype: Any) ->
 copy_to = op(
     "copy_to",
     math=r"\text{src in the shape of } x",
-    dmath=(None, r"g \text{ summed to the shape of src}"),
+    dmath=(r"0", r"g \text{ summed to the shape of src}"),
     kernel=_copy_to,
     shape=lambda x, src: x,
     exempt=("src",),
     ref=lambda x, src: np.broadcast_to(src, x.shape).astype(x.dtype),
-    vjp=(None, _back),
+    vjp=(lambda g: ops.copy_to(g, 0.0), _back),
     samples=(
         Sample((3, 4), (3, 4)),
         Sample((3, 4), (1, 4)),

@@ -97,7 +97,7 @@ threshold = op(
     vjp=(lambda g, x, threshold: ops.threshold_grad(g, x, threshold=threshold),),
     kink="0 at the threshold t.",
     samples=tuple(
-        Sample(shape, avoid=0.1, meta={"threshold": 0.1, "value": 20.0})
+        Sample(shape, avoid=0.125, meta={"threshold": 0.125, "value": 20.0})
         for shape in ((3, 4), (), (2, 0))
     ),
     methods=(),
@@ -122,7 +122,8 @@ threshold_grad = op(
         lambda g: ops.flat_grad(g),
     ),
     samples=tuple(
-        Sample(shape, shape, avoid=0.1, meta={"threshold": 0.1}) for shape in ((3, 4), (), (2, 0))
+        Sample(shape, shape, avoid=0.125, meta={"threshold": 0.125})
+        for shape in ((3, 4), (), (2, 0))
     ),
     methods=(),
 )

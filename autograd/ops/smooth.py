@@ -107,7 +107,7 @@ def _logsigmoid_grad(out, v, x):
 
 
 def _logsigmoid_curve(g: Any, v: Any, x: Any) -> Any:
-    """-g v s (1 - s) with s = sigmoid(-x), the products with s by the op itself."""
+    """The curvature -g v s (1 - s), s = sigmoid(-x); its products with s by the op itself."""
     return ops.mul(ops.logsigmoid_grad(v, x), ops.sub(ops.logsigmoid_grad(g, x), g))
 
 
@@ -156,7 +156,7 @@ def _softplus_grad(out, v, x, beta, threshold):
 
 
 def _softplus_curve(g: Any, v: Any, x: Any, beta: float, threshold: float) -> Any:
-    """Beta g v s (1 - s), s the slope: 1 beyond the threshold."""
+    """The curvature beta g v s (1 - s), s the slope: 1 beyond the threshold."""
     meta = {"beta": beta, "threshold": threshold}
     rest = ops.sub(g, ops.softplus_grad(g, x, **meta))
     return ops.mul(ops.mul(ops.softplus_grad(v, x, **meta), rest), beta)
@@ -208,7 +208,7 @@ def _softsign_grad(out, v, x):
 
 
 def _softsign_curve(g: Any, v: Any, x: Any) -> Any:
-    """-2 g v sign(x) / (1 + |x|)^3."""
+    """The curvature -2 g v sign(x) / (1 + |x|)^3."""
     d = ops.add(ops.abs(x), 1.0)
     return ops.div(ops.mul(ops.softsign_grad(ops.mul(g, v), x), ops.mul(ops.sign(x), -2.0)), d)
 

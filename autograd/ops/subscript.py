@@ -66,6 +66,8 @@ def _item(item: Any) -> Any:
     if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)
     if not hasattr(item, "dtype"):
+        if isinstance(item, float):
+            raise IndexError(f"getitem: an index must be an integer, not {item}")
         if not hasattr(item, "__iter__"):
             return operator.index(item)
         item = np.asarray(item)

@@ -1,0 +1,130 @@
+"""What losses over classes share: shapes, class numbers, and the softmax of some rows at a time.
+
+Input is (N, C, d1, ...) or (C,): the loops see x (N, C, D) and one target per row, a pair of N and D.
+Rows are brought into a tile of `scratch` that stays in the first-level cache, where exp runs over
+many rows at once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd import dtypes, shapes, vmath
+from autograd.errors import DtypeError, ShapeError
+from autograd.kernel import device
+from autograd.reduction import has_nan, reduced_shape
+
+exp_ = vmath.exp
+
+MODES = {"none": 0, "sum": 1, "mean": 2}
+"""Reductions as the loops know them."""
+_TILE = 1024
+
+
+@device
+def shift(row, x):
+    """row = x - max(x).  Four maxima, since one would wait for its last comparison."""
+    size = x.size
+    a = b = c = d = row.dtype.type(-np.inf)
+    for j in range(0, size - 3, 4):
+        a = x[j] if x[j] > a else a
+        b = x[j + 1] if x[j + 1] > b else b
+        c = x[j + 2] if x[j + 2] > c else c
+        d = x[j + 3] if x[j + 3] > d else d
+    for j in range(size - size % 4, size):
+        a = x[j] if x[j] > a else a
+    a = a if a > b else b
+    c = c if c > d else d
+    a = a if a > c else c
+    for j in range(size):
+        row[j] = x[j] - a
+
+
+@device
+def exponentiate(tile):
+    """tile = exp(tile)."""
+    for i in range(tile.size):
+        tile[i] = exp_(tile[i])
+
+
+@device
+def total(row):
+    """The sum of a row in float64."""
+    size = row.size
+    a = b = c = d = 0.0
+    for j in range(0, size - 3, 4):
+        a += row[j]
+        b += row[j + 1]
+        c += row[j + 2]
+        d += row[j + 3]
+    for j in range(size - size % 4, size):
+        a += row[j]
+    return (a + b) + (c + d)
+
+
+def scratch(x: np.ndarray) -> np.ndarray:
+    """Memory for a tile of whole rows of x (N, C, D), and two numbers for each of its rows."""
+    classes = x.shape[1]
+    rows = max(1, min(_TILE // max(classes, 1), x.shape[0] * x.shape[2]))
+    return np.empty(rows * (classes + 2), x.dtype)
+
+
+def class_dim(x: shapes.Shape) -> int:
+    """The dimension of an input that holds the classes."""
+    return 1 if len(x) > 1 else 0
+
+
+def by_class(x: np.ndarray) -> np.ndarray:
+    """x as (N, C, D)."""
+    if x.ndim == 2:
+        return x.reshape(*x.shape, 1)
+    if x.ndim == 1:
+        return x.reshape(1, -1, 1)
+    return x.reshape(x.shape[0], x.shape[1], math.prod(x.shape[2:]))
+
+
+def rows_of(op: str, x: shapes.Shape, weight: shapes.Shape | None) -> shapes.Shape:
+    """The shape of `x` without its classes; ShapeError where the weights are not one per class."""
+    if not x:
+        raise ShapeError(f"{op}: x is 0-d; expected (C,), (N, C) or (N, C, ...)")
+    dim = class_dim(x)
+    if weight is not None and weight != x[dim : dim + 1]:
+        raise ShapeError(f"{op}: x is {x} but weight is {weight}; expected weight ({x[dim]},)")
+    return x[:dim] + x[dim + 1 :]
+
+
+def index_shape(
+    op: str, x: shapes.Shape, target: shapes.Shape, weight: shapes.Shape | None, reduction: str
+) -> shapes.Shape:
+    """The shape of a loss whose target holds class numbers."""
+    expected = rows_of(op, x, weight)
+    if target != expected:
+        raise ShapeError(f"{op}: x is {x} but target is {target}; expected target {expected}")
+    return reduced_shape(op, expected, reduction)
+
+
+def class_numbers(op: str, target: np.ndarray) -> np.ndarray:
+    """The target flat, as int64."""
+    if target.dtype == dtypes.int64:
+        return target.ravel()
+    if target.dtype == dtypes.uint8:
+        return target.ravel().astype(dtypes.int64)
+    raise DtypeError(
+        f"{op}: expected target dtype to be int64 or uint8, but got {target.dtype.name}; use"
+        " target.long()"
+    )
+
+
+def check_numbers(op: str, out: np.ndarray, target: Any, classes: int, ignore_index: int) -> None:
+    """IndexError for a class number out of range, which the loops turn into a loss of NaN."""
+    if not has_nan(out):
+        return
+    wrong = target[((target < 0) | (target >= classes)) & (target != ignore_index)]
+    if wrong.size:
+        raise IndexError(
+            f"{op}: target {wrong[0]} is out of bounds for {classes} classes; expected 0 to"
+            f" {classes - 1}, or ignore_index={ignore_index}"
+        )

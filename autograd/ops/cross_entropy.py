@@ -1,0 +1,370 @@
+"""Softmax cross-entropy with class numbers, fused: no softmax is stored, the gradient is p - y.
+
+Row n with target t contributes -sum_c q_c log p_c, where p = softmax(x_n) and
+q_c = (1 - s) w_t [c = t] + s/C w_c (s: label smoothing).  The mean divides by the sum of the w_t.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd import shapes, vmath
+from autograd.classes import (
+    MODES,
+    by_class,
+    check_numbers,
+    class_dim,
+    class_numbers,
+    exponentiate,
+    index_shape,
+    scratch,
+    shift,
+    total,
+)
+from autograd.kernel import device, kernel
+from autograd.op import Sample, op, ops
+from autograd.reduction import reduce
+
+log_ = vmath.log
+
+
+@device
+def _weight(weight, t, classes):
+    if t < 0 or t >= classes:
+        return np.nan  # makes the loss NaN, for which the caller then finds the reason
+    return 1.0 if weight is None else np.float64(weight[t])
+
+
+@device
+def _dot(row, weight):
+    if weight is None:
+        return total(row)
+    s = 0.0
+    for c in range(row.size):
+        s += weight[c] * row[c]
+    return s
+
+
+@kernel
+def _loss(out, x, target, weight, scratch, mode, ignore, smoothing):
+    classes, inner = x.shape[1], x.shape[2]
+    height = scratch.size // (classes + 2)
+    dots = scratch[height * classes :]
+    keep, soft = 1.0 - smoothing, smoothing / classes
+    all_weights = float(classes) if weight is None else total(weight)
+    loss, share = 0.0, 0.0
+    n = d = 0
+    for first in range(0, target.size, height):
+        rows = min(height, target.size - first)
+        tile = scratch[: rows * classes]
+        for r in range(rows):
+            row = tile[r * classes : (r + 1) * classes]
+            shift(row, x[n, :, d])
+            t = target[first + r]
+            dot = keep * _weight(weight, t, classes) * row[t if 0 <= t < classes else 0]
+            dots[r] = dot + soft * _dot(row, weight) if soft > 0.0 else dot
+            d += 1
+            if d == inner:
+                n, d = n + 1, 0
+        exponentiate(tile)
+        for r in range(rows):
+            t = target[first + r]
+            its_loss = 0.0
+            if t != ignore:
+                w = _weight(weight, t, classes)
+                whole = total(tile[r * classes : (r + 1) * classes])
+                its_loss = (keep * w + soft * all_weights) * log_(whole) - dots[r]
+                share += w
+            loss += its_loss
+            if mode == 0:
+                out[first + r] = its_loss
+    if mode > 0:
+        out[0] = loss / share if mode == 2 else loss
+
+
+@kernel
+def _grad(out, v, x, target, weight, scratch, mode, ignore, smoothing):
+    number = out.dtype.type
+    classes, inner = x.shape[1], x.shape[2]
+    height = scratch.size // (classes + 2)
+    keep, soft = 1.0 - smoothing, smoothing / classes
+    all_weights = float(classes) if weight is None else total(weight)
+    share = 0.0 if mode == 2 else 1.0
+    if mode == 2:
+        for t in target:
+            share += 0.0 if t == ignore else _weight(weight, t, classes)
+    n = d = 0
+    for first in range(0, target.size, height):
+        rows = min(height, target.size - first)
+        tile = scratch[: rows * classes]
+        n0, d0 = n, d
+        for r in range(rows):
+            shift(tile[r * classes : (r + 1) * classes], x[n, :, d])
+            d += 1
+            if d == inner:
+                n, d = n + 1, 0
+        exponentiate(tile)
+        n, d = n0, d0
+        for r in range(rows):
+            row, slope, t = tile[r * classes : (r + 1) * classes], out[n, :, d], target[first + r]
+            scale = (v[first + r] if mode == 0 else v[0]) / share
+            w = _weight(weight, t, classes)
+            if t == ignore:
+                for c in range(classes):
+                    slope[c] = number(0)
+            else:
+                each = number(scale * (keep * w + soft * all_weights) / total(row))
+                for c in range(classes):
+                    slope[c] = each * row[c]
+                if soft > 0.0:
+                    less = number(scale * soft)
+                    for c in range(classes):
+                        slope[c] -= less if weight is None else less * weight[c]
+                if 0 <= t < classes:
+                    slope[t] -= number(scale * keep * w)
+            d += 1
+            if d == inner:
+                n, d = n + 1, 0
+
+
+def _run_loss(
+    out: np.ndarray,
+    x: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+    *,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+) -> None:
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(
+            f"cross_entropy: label_smoothing must be between 0 and 1; got {label_smoothing}"
+        )
+    x, numbers, mode = by_class(x), class_numbers("cross_entropy", target), MODES[reduction]
+    _loss.run(
+        out.ravel(), x, numbers, weight, scratch(x), mode, ignore_index, float(label_smoothing)
+    )
+    check_numbers("cross_entropy", out, numbers, x.shape[1], ignore_index)
+
+
+def _run_grad(
+    out: np.ndarray,
+    v: np.ndarray,
+    x: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+    *,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+) -> None:
+    x, numbers, mode = by_class(x), class_numbers("cross_entropy", target), MODES[reduction]
+    out, smoothing = by_class(out), float(label_smoothing)
+    _grad.run(out, v.ravel(), x, numbers, weight, scratch(x), mode, ignore_index, smoothing)
+
+
+def _labels(
+    x: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float
+) -> tuple[Any, Any]:
+    """q of every element, and the weight w_t of every row, with the class dimension kept."""
+    dim, classes = class_dim(x.shape), x.shape[class_dim(x.shape)]
+    along = [-1 if i == dim else 1 for i in range(x.ndim)]
+    weight = np.ones(classes) if weight is None else weight
+    counts = np.expand_dims(target != ignore_index, dim)
+    safe = np.where(counts, np.expand_dims(target, dim), 0)
+    w = np.where(counts, weight[safe], 0)
+    picked = safe == np.arange(classes).reshape(along)
+    q = np.where(picked, (1 - label_smoothing) * w, 0)
+    if label_smoothing:
+        q = q + label_smoothing / classes * weight.reshape(along)
+    return np.where(counts, q, 0), w
+
+
+def _ref(
+    x: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    reduction: str = "mean",
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Any:
+    dim = class_dim(x.shape)
+    q, w = _labels(x, target, weight, ignore_index, label_smoothing)
+    loss = -np.where(q == 0, 0, q * _log_softmax_ref(x, dim)).sum(dim)
+    return loss.sum() / w.sum() if reduction == "mean" else reduce(loss, reduction)
+
+
+def _log_softmax_ref(x: Any, dim: int) -> Any:
+    x = x - x.max(dim, keepdims=True, initial=-np.inf)
+    return x - np.log(np.exp(x).sum(dim, keepdims=True))
+
+
+def _grad_ref(
+    v: Any,
+    x: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Any:
+    dim = class_dim(x.shape)
+    q, w = _labels(x, target, weight, ignore_index, label_smoothing)
+    v = np.expand_dims(v, dim) if reduction == "none" else v
+    v = v / w.sum() if reduction == "mean" else v
+    counts = np.expand_dims(target != ignore_index, dim)
+    p = np.exp(_log_softmax_ref(x, dim))
+    return np.where(counts, v * (q.sum(dim, keepdims=True) * p - q), 0)
+
+
+def _rows_ref(
+    x: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Any:
+    q, w = _labels(x, target, weight, ignore_index, label_smoothing)
+    rows = q.sum(class_dim(x.shape), keepdims=True)
+    return rows / w.sum() if reduction == "mean" else rows
+
+
+_TARGETS: tuple[tuple[Any, Any, Any], ...] = (
+    ((4, 3), np.array([2, 0, -100, 2]), None),
+    ((4, 3), np.array([2, 0, 1, 2]), (3,)),
+    ((3,), np.array(1), None),
+    ((2, 3, 2), np.array([[2, -100], [1, 0]]), (3,)),
+)
+_METAS = tuple(
+    {"reduction": reduction, "ignore_index": -100, "label_smoothing": smoothing}
+    for reduction in ("mean", "sum", "none")
+    for smoothing in (0.0, 0.1)
+)
+_SAMPLES = (
+    *(Sample(*its, low=0.5, meta=meta) for its in _TARGETS for meta in _METAS),
+    Sample((400, 3), np.arange(400) % 3, None, meta=_METAS[0]),
+    Sample((2, 1500), np.array([7, 1400]), None, meta=_METAS[0]),
+    Sample((4, 3), np.array([2, 0, 1, 2]), None, meta={**_METAS[0], "ignore_index": 2}),
+    Sample((0, 3), np.zeros(0, np.int64), None, meta=_METAS[2]),
+)
+
+cross_entropy_rows = op(
+    "cross_entropy_rows",
+    math=r"\textstyle\sum_c q_c",
+    kernel=lambda out, *its, **meta: np.copyto(out, _rows_ref(*its, **meta)),
+    shape=lambda x, target, weight, **_: tuple(
+        1 if i == class_dim(x) else size for i, size in enumerate(x)
+    ),
+    types="same",
+    exempt=("target",),
+    ref=_rows_ref,
+    samples=_SAMPLES,
+    methods=(),
+)
+
+
+def _grad_dv(
+    g: Any,
+    x: Any,
+    target: Any,
+    weight: Any,
+    x_shape: shapes.Shape,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Any:
+    each = reduction == "none"
+    slope = ops.cross_entropy_index_grad(
+        1.0,
+        x,
+        target,
+        weight,
+        reduction="sum" if each else reduction,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+    )
+    return ops.sum(ops.mul(g, slope), dim=class_dim(x_shape) if each else None)
+
+
+def _grad_dx(
+    g: Any,
+    v: Any,
+    x: Any,
+    target: Any,
+    weight: Any,
+    x_shape: shapes.Shape,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Any:
+    dim = class_dim(x_shape)
+    rows = ops.cross_entropy_rows(
+        x,
+        target,
+        weight,
+        reduction=reduction,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+    )
+    v = ops.unsqueeze(v, dim=dim) if reduction == "none" else v
+    return ops.softmax_grad(ops.mul(g, ops.mul(rows, v)), ops.softmax(x, dim=dim), dim=dim)
+
+
+cross_entropy_index_grad = op(
+    "cross_entropy_index_grad",
+    math=r"v\,(p_c \textstyle\sum_k q_k - q_c)",
+    dmath=(
+        r"\textstyle\sum_c g_c (p_c \sum_k q_k - q_c)",
+        r"v \textstyle\sum_k q_k\,p_c (g_c - \sum_k g_k p_k)",
+        None,
+        None,
+    ),
+    kernel=_run_grad,
+    shape=lambda v, x, target, weight, **_: x,
+    types="same",
+    exempt=("target",),
+    ref=_grad_ref,
+    vjp=(_grad_dv, _grad_dx, None, None),
+    samples=tuple(
+        Sample(s.inputs[1].shape if s.meta["reduction"] == "none" else (), *s.inputs, meta=s.meta)
+        for s in _SAMPLES
+    ),
+    methods=(),
+)
+
+cross_entropy_index = op(
+    "cross_entropy_index",
+    math=r"-\textstyle\sum_n \sum_c q_{nc} \ln p_{nc} / \sum_n w_{t_n}, \quad p = \mathrm{softmax}(x)",
+    dmath=(r"g\,(p_c \textstyle\sum_k q_k - q_c) / \sum_n w_{t_n}", None, None),
+    kernel=_run_loss,
+    shape=lambda x, target, weight, *, reduction, **_: index_shape(
+        "cross_entropy", x, target, weight, reduction
+    ),
+    types="same",
+    exempt=("target",),
+    ref=_ref,
+    vjp=(
+        lambda g, x, target, weight, reduction, ignore_index, label_smoothing: (
+            ops.cross_entropy_index_grad(
+                g,
+                x,
+                target,
+                weight,
+                reduction=reduction,
+                ignore_index=ignore_index,
+                label_smoothing=label_smoothing,
+            )
+        ),
+        None,
+        None,
+    ),
+    samples=_SAMPLES,
+    methods=(),
+)

@@ -1,0 +1,159 @@
+"""Train a multilayer perceptron and test it on what it has not seen: `python -m nn.demo --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from tqdm import tqdm
+
+import autograd
+import nn
+import optim
+from nn.demo.data import FASHION, TOYS, DataError, Split, images
+
+RECIPES = {  # hidden sizes, epochs, batch, learning rate
+    "digits": ((64,), 40, 32, 3e-3),
+    "images": ((512, 256), 10, 128, 1e-3),
+    "moons": ((16, 16), 50, 32, 1e-2),
+    "spirals": ((64, 64), 100, 32, 1e-2),
+    **dict.fromkeys(("xor", "and", "or"), ((8,), 500, 4, 3e-2)),
+}
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them: `MLP(64, 64, 10)` has one hidden layer of 64."""
+
+    def __init__(self, *sizes: int):
+        super().__init__()
+        self.layers = nn.Sequential()
+        for n, m in pairwise(sizes):
+            self.layers.extend([nn.Linear(n, m), nn.ReLU()])
+        del self.layers[-1]
+
+    def forward(self, x: autograd.Tensor) -> autograd.Tensor:
+        """Logits (batch, classes) of inputs (batch, features)."""
+        return self.layers(x)
+
+
+def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
+    """The share of inputs whose largest logit is their class's."""
+    model.eval()
+    right = 0
+    with autograd.no_grad():
+        for start in range(0, len(x), 1000):
+            logits = model(autograd.from_numpy(x[start : start + 1000]))
+            right += int((logits.numpy().argmax(1) == y[start : start + 1000]).sum())
+    return right / len(x)
+
+
+def train_epoch(
+    model: nn.Module, optimizer: optim.Optimizer, data: Split, batch: int, bar: tqdm[NoReturn]
+) -> float:
+    """One pass over the training data in random order; returns the mean loss."""
+    model.train()
+    criterion = nn.CrossEntropyLoss()
+    order = autograd.randperm(len(data.x)).numpy()
+    total = 0.0
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        x, y = autograd.from_numpy(data.x[chosen]), autograd.from_numpy(data.y[chosen])
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(chosen)
+        bar.update()
+    return total / len(order)
+
+
+def train(data: Split, task: str, epochs: int, batch: int, lr: float) -> nn.Module:
+    """Train the task's network and report each epoch; returns the network."""
+    hidden = RECIPES[task][0]
+    sizes = (data.x.shape[1], *hidden, int(data.y.max()) + 1)
+    model = MLP(*sizes)
+    optimizer = optim.Adam(model.parameters(), lr=lr)
+    count = sum(p.numel() for p in model.parameters())
+    print(f"{task}: {len(data.x):,} to learn from, {len(data.x_test):,} held out")
+    print(f"{'-'.join(map(str, sizes))}: {count:,} parameters; Adam, lr {lr:g}, batch {batch}")
+    steps = -(-len(data.x) // batch)
+    seconds, shown = 0.0, max(1, epochs // 10)
+    with tqdm(total=epochs * steps, unit="step", disable=None, leave=False) as bar:
+        for epoch in range(1, epochs + 1):
+            start = time.perf_counter()
+            loss = train_epoch(model, optimizer, data, batch, bar)
+            seconds += time.perf_counter() - start
+            if epoch % shown == 0 or epoch == epochs:
+                right = accuracy(model, data.x_test, data.y_test)
+                bar.write(f"epoch {epoch:4d}  loss {loss:.4f}  test accuracy {right:.2%}")
+    rate = epochs * steps / max(seconds, 1e-9)
+    print(f"{rate:,.0f} steps/s, {epochs * len(data.x) / max(seconds, 1e-9):,.0f} samples/s")
+    return model
+
+
+def save(model: nn.Module, path: Path) -> None:
+    """Write the model's state as .npz, under its name only when all of it is on the disk."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, **{name: t.numpy() for name, t in model.state_dict().items()})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(task: str, where: str | None, seed: int) -> Split:
+    """The data of a task; `where` is the directory of IDX files, for "images"."""
+    if task != "images":
+        return TOYS[task](seed)
+    if where is None and not FASHION.is_dir():
+        raise DataError(
+            "--task images needs --data DIR with MNIST's or Fashion-MNIST's four files"
+            " (Debian and Ubuntu: apt-get install dataset-fashion-mnist)"
+        )
+    return images(FASHION if where is None else Path(where))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line, train, test, save.  Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m nn.demo", description=__doc__)
+    parser.add_argument("--task", choices=RECIPES, help="default: digits, or images with --data")
+    parser.add_argument(
+        "--data", metavar="DIR", help="directory of IDX files, or the names digits and fashion"
+    )
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--lr", type=float)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save", type=Path, metavar="FILE", help="default: tapegrad-TASK.npz")
+    args = parser.parse_args(argv)
+    where = None if args.data in ("digits", "fashion") else args.data
+    task = args.task or ("digits" if args.data in (None, "digits") else "images")
+    _, epochs, batch, lr = RECIPES[task]
+    for name in ("epochs", "batch"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f"--{name} must be 1 or more")
+    path = args.save or Path(f"tapegrad-{task}.npz")
+    try:
+        if not path.absolute().parent.is_dir():
+            raise DataError(f"no such directory: {path.absolute().parent}")
+        data = load(task, where, args.seed)
+    except DataError as error:
+        print(f"nn.demo: {error}", file=sys.stderr)
+        return 2
+    autograd.manual_seed(args.seed)
+    model = train(data, task, args.epochs or epochs, args.batch or batch, args.lr or lr)
+    print(f"test accuracy {accuracy(model, data.x_test, data.y_test):.2%}")
+    save(model, path)
+    print(f"model saved to {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
