@@ -95,6 +95,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the memory of `array`; TypeError for what is not a supported array."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an ndarray, got {type(array).__name__}")
+    if not array.dtype.isnative:
+        raise TypeError(f"from_numpy: {array.dtype} is not in this machine's byte order; copy it")
     dtypes.as_dtype(array.dtype)
     return _made(array)
 

@@ -33,7 +33,7 @@ def as_dtype(dtype: Any) -> np.dtype:
     """The NumPy dtype that `dtype` names; TypeError where the engine has no such type."""
     names: dict[Any, np.dtype] = {float: DEFAULT, int: int64, bool: bool_}
     try:
-        found = names.get(dtype) or np.dtype(dtype)
+        found = names.get(dtype) or np.dtype(dtype).newbyteorder("=")
     except TypeError:
         raise TypeError(f"dtype {dtype!r} is not a dtype") from None
     if found not in SUPPORTED:

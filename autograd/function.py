@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class Context:
         self.needs_input_grad = needs_input_grad
         self._saved: list[tuple[Any, ...]] = []
         self._constant: tuple[Tensor, ...] = ()
+        self._node: Any = None
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs or outputs (or anything); a later in-place change of one is an error."""
@@ -34,7 +36,7 @@ class Context:
         return tuple(self._unpack(*kept) for kept in self._saved)
 
     def _unpack(self, kept: Any, version: int | None) -> Any:
-        t = kept() if isinstance(kept, _Output) else kept
+        t = kept.again(self._node()) if isinstance(kept, _Output) else kept
         if isinstance(t, Tensor) and t.version[0] != version:
             raise ModifiedError(
                 f"one of the variables needed for gradient computation has been modified by an"
@@ -47,12 +49,13 @@ class Context:
 class _Output:
     """An output that its own Function saved, held without the cycle output -> node -> output."""
 
-    def __init__(self, t: Tensor, node: Node):
-        self.value, self.version, self.node = t.value, t.version, node
+    def __init__(self, t: Tensor, i: int):
+        self.value, self.version, self.i = t.value, t.version, i
 
-    def __call__(self) -> Tensor:
+    def again(self, call: Node) -> Tensor:
+        """The output, as part of the graph."""
         t = Tensor.wrap(self.value)
-        t.version, t.node, t.tracked = self.version, self.node, True
+        t.version, t.tracked, t.node = self.version, True, _output_node(call, self.i)
         return t
 
 
@@ -169,15 +172,19 @@ def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], outputs: A
     call = _Call(cls, args, results)
     edges = [args[i].node or args[i] for i in call.parents]
     node = Node(call, None, {}, edges, [ctx], (), None, None)
+    ctx._node = weakref.ref(node)
     for i, t in enumerate(results):
         skip = not isinstance(t, Tensor) or not t.is_floating_point()
         if skip or any(t is c for c in ctx._constant):
             continue
         if any(t is a for a in args):
             raise GraphError(f"{cls.__name__}.forward returned an input itself; return x.clone()")
-        t.node = Node(_Pick(cls.__name__, i), None, {}, [node], [], (), None, None)
-        t.tracked = True
+        t.node, t.tracked = _output_node(node, i), True
         ctx._saved = [
-            (_Output(t, t.node), version) if kept is t else (kept, version)
+            (_Output(t, i), version) if kept is t else (kept, version)
             for kept, version in ctx._saved
         ]
+
+
+def _output_node(call: Node, i: int) -> Node:
+    return Node(_Pick(call.name, i), None, {}, [call], [], (), None, None)

@@ -31,8 +31,8 @@ def mark_view(op: Op, source: Tensor, meta: dict[str, Any], result: Tensor) -> N
     if not isinstance(source, Tensor) or not _same_memory(source.value, result.value):
         return
     result.version = source.version
-    base, steps = (source.view.base, source.view.steps) if source.view else (source, ())
-    result.view = View(base, (*steps, (op, meta)), source.version[0])
+    base, steps = (source.view_of.base, source.view_of.steps) if source.view_of else (source, ())
+    result.view_of = View(base, (*steps, (op, meta)), source.version[0])
 
 
 def _same_memory(a: Any, b: Any) -> bool:
@@ -43,7 +43,7 @@ def _same_memory(a: Any, b: Any) -> bool:
 
 def refresh(view: Tensor) -> None:
     """Give a view whose memory changed since the node it has: that of the changed base."""
-    about = view.view
+    about = view.view_of
     if view.version[0] == about.version:
         return
     about.version = view.version[0]
@@ -69,7 +69,7 @@ def check_writable(op: str, t: Tensor) -> None:
             f"{op}: a leaf Tensor that requires grad is being used in an in-place operation;"
             " change it under no_grad(), or work on a clone()"
         )
-    if t.view is not None and t.view.base.tracked and t.view.base.node is None:
+    if t.view_of is not None and t.view_of.base.tracked and t.view_of.base.node is None:
         raise RuntimeError(
             f"{op}: a view of a leaf Tensor that requires grad is being used in an in-place"
             " operation; change it under no_grad(), or work on a clone()"
@@ -79,7 +79,7 @@ def check_writable(op: str, t: Tensor) -> None:
 def update(name: str, f: Callable[..., Any], t: Tensor, *others: Any, **meta: Any) -> Tensor:
     """`t = f(t, *others)` in the memory of `t`; history, versions and views follow."""
     check_writable(name, t)
-    if t.view is not None:
+    if t.view_of is not None:
         refresh(t)
     result = f(_before(t), *others, **meta)
     _store(name, t, result)
@@ -126,14 +126,14 @@ def _adopt(t: Tensor, result: Any) -> None:
     tracked = isinstance(result, Tensor) and result.tracked
     if tracked and result.dtype != t.dtype:
         result = TABLE["cast"](result, dtype=t.dtype)
-    if t.view is None:
+    if t.view_of is None:
         if tracked or (t.tracked and t.node is not None and modes.grad):
             _take(t, result)
         return
-    base = t.view.base
+    base = t.view_of.base
     if modes.grad and (tracked or base.tracked):
-        _take(base, TABLE["put_view"](_before(base), result, steps=t.view.steps))
-    t.view.version = -1
+        _take(base, TABLE["put_view"](_before(base), result, steps=t.view_of.steps))
+    t.view_of.version = -1
     refresh(t)
 
 

@@ -131,7 +131,7 @@ def detach(self: Tensor) -> Tensor:
 @_method
 def detach_(self: Tensor) -> Tensor:
     """Cut this tensor from the graph that made it."""
-    if self.view is not None:
+    if self.view_of is not None:
         raise RuntimeError("can't detach views in-place; use detach() instead")
     self.node, self.tracked = None, False
     return self

@@ -194,11 +194,12 @@ class Op:
     def _run_loop(self, values: Any, meta: dict[str, Any]) -> np.ndarray:
         first = values[0]
         shape = first.shape
-        for value in values:
-            if value.shape != shape:
-                shape = shapes.broadcast(self.name, *[v.shape for v in values])
-                values = [np.broadcast_to(v, shape) for v in values]
-                break
+        if self.broadcasts:
+            for value in values:
+                if value.shape != shape:
+                    shape = shapes.broadcast(self.name, *[v.shape for v in values])
+                    values = [np.broadcast_to(v, shape) for v in values]
+                    break
         out = buffers.empty(shape, self.result or first.dtype)
         self.kernel.run(out.ravel(), *[v.ravel() for v in values], *meta.values())
         return out
@@ -215,7 +216,7 @@ class Op:
         if kernel.JIT:
             self.kernel(out, *arrays, **meta)
         else:
-            out[...] = self.ref(*arrays, **meta)
+            out[...] = _quiet.run(self.ref, *arrays, **meta)
         return out
 
     def _shape_of(self, given: tuple[Any, ...], meta: dict[str, Any]) -> shapes.Shape:
@@ -348,7 +349,8 @@ def op(  # noqa: PLR0913 - the record's facets
 ) -> Op:
     """Define a primitive and enter it in the table.
 
-    Names of `ref`'s parameters are those of the inputs and metadata.  `types`: "number" (any dtype) or "float" (integers become float32 first).  `result`: the dtype of
+    Names of `ref`'s parameters are those of the inputs and metadata.  `types`: "number" (promoted to one dtype), "float" (integers
+    become float32 first) or "same" (mixed dtypes are an error, as in PyTorch's products).  `result`: the dtype of
     the result where it is not that of the inputs, or a function of the arrays.  `exempt`: inputs that
     keep their own dtype (indices, masks).  `scalar`: the same on Python floats.  `kink`: the convention
     where the derivative does not exist.  `methods`: Tensor methods and operators; default, its name.

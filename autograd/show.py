@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from autograd import dtypes
@@ -15,8 +17,9 @@ def tensor_repr(t: Tensor) -> str:
     if type(t.value) is float:
         body, notes = repr(t.value), []
     else:
+        kind = {"float_kind": _formatter(t.value)} if dtypes.is_float(t.dtype) else None
         body = np.array2string(
-            t.value, separator=", ", precision=4, threshold=1000, prefix="tensor("
+            t.value, separator=", ", prefix="tensor(", threshold=1000, formatter=kind
         )
         notes = [] if t.dtype in _IMPLIED else [f"dtype={t.dtype.name}"]
         if not t.value.size and t.ndim != 1:
@@ -27,3 +30,21 @@ def tensor_repr(t: Tensor) -> str:
         notes.append("requires_grad=True")
     name = "scalar" if type(t.value) is float else "tensor"
     return f"{name}({', '.join([body, *notes])})"
+
+
+def _formatter(values: np.ndarray) -> Callable[[float], str]:
+    """One form for all numbers: `2.` where all are whole, else four decimals, or an exponent."""
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)]).astype(np.float64)
+    if not sizes.size:
+        form = "{:.0f}."
+    elif (sizes == np.ceil(sizes)).all():
+        form = "{:.4e}" if sizes.max() / sizes.min() > 1e3 or sizes.max() > 1e8 else "{:.0f}."
+    else:
+        wide = sizes.max() / sizes.min() > 1e3 or sizes.max() > 1e8 or sizes.min() < 1e-4
+        form = "{:.4e}" if wide else "{:.4f}"
+
+    def show(x: float) -> str:
+        return form.format(x) if np.isfinite(x) else str(float(x))
+
+    width = max((len(show(x)) for x in values.ravel()[:1000]), default=0)
+    return lambda x: show(x).rjust(width)

@@ -26,10 +26,10 @@ class Tensor:
 
     Engine fields: `value` (array or float), `node` (what made it, None for a leaf), `tracked`
     (requires_grad), `version` (a one-element list that all views share: in-place changes so far),
-    `view` (for a view: see `autograd.inplace`), `extra` (hooks; rarely there).
+    `view_of` (for a view: see `autograd.inplace`), `extra` (hooks; rarely there).
     """
 
-    __slots__ = ("value", "node", "tracked", "version", "view", "_grad", "extra", "__weakref__")
+    __slots__ = ("value", "node", "tracked", "version", "view_of", "_grad", "extra", "__weakref__")
 
     __hash__ = object.__hash__  # by identity, although == compares elements
 
@@ -42,7 +42,7 @@ class Tensor:
         self.node: Node | None = None
         self.tracked = False
         self.version = [0]
-        self.view: Any = None
+        self.view_of: Any = None
         self._grad: Tensor | None = None
         self.extra: dict[str, Any] | None = None
 
@@ -54,7 +54,7 @@ class Tensor:
         t.node = None
         t.tracked = False
         t.version = [0]
-        t.view = None
+        t.view_of = None
         t._grad = None
         t.extra = None
         return t

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes, inplace
+from autograd.errors import DtypeError
 from autograd.graph import Node
 from autograd.modes import modes
-from autograd.op import TABLE, Op
+from autograd.op import TABLE, Op, Plan
 from autograd.tensor import Tensor
 
 
 _ndarray = np.ndarray
-_wrap = Tensor.wrap
+_new = object.__new__
+_FLOATS = (dtypes.float32, dtypes.float64)
 
 
 def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
@@ -38,7 +40,7 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
     for x in inputs:
         if isinstance(x, Tensor):
             traced = True
-            if x.view is not None:
+            if x.view_of is not None:
                 inplace.refresh(x)
             if x.tracked:
                 wanted += bit
@@ -55,18 +57,24 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
             numbers = True
         elif x is not None:
             plain = False
-    if plain and (not numbers or _numbers_fit(op, inputs, dtype)) and (
-        dtype is None or dtype.kind == "f"
-    ):
-        out = op.run(values, meta) if dtype is not None else op.scalar(*values, **meta)
+    if plain and dtype in _FLOATS and not numbers:
+        out = op.run(values, meta)
+    elif plain and numbers and _numbers_fit(op, inputs, dtype):
+        out = op.scalar(*values, **meta) if dtype is None else op.run(values, meta)
     else:
         inputs, values = coerce(op, inputs)
         out = op.run(values, meta)
     if not traced:
         return out
-    result = _wrap(out)
-    if wanted and modes.grad and op.vjp:
-        record(op, inputs, values, meta, wanted, result)
+    result = _new(Tensor)  # Tensor.wrap, without the call
+    result.value = out
+    result.version = [0]
+    result.view_of = result._grad = result.extra = result.node = None
+    result.tracked = False
+    if wanted and modes.grad:
+        plan = op.plans.get(wanted) or op.plan(wanted, len(inputs))
+        if plan.parents:
+            record(op, plan, inputs, values, meta, result)
     if op.view:
         inplace.mark_view(op, inputs[0], meta, result)
     if modes.observers:
@@ -82,33 +90,47 @@ def _numbers_fit(op: Op, inputs: Any, dtype: Any) -> bool:
     """True when the op takes the Python numbers among its inputs as they are."""
     if dtype is None:
         return op.scalar is not None
-    return op.numeric and not any(isinstance(x, Tensor) and type(x.value) is float for x in inputs)
+    return (
+        dtype in _FLOATS
+        and op.numeric
+        and not any(isinstance(x, Tensor) and type(x.value) is float for x in inputs)
+    )
 
 
 def record(
-    op: Op, inputs: Any, values: Any, meta: dict[str, Any], wanted: int, result: Tensor
+    op: Op, plan: Plan, inputs: Any, values: Any, meta: dict[str, Any], result: Tensor
 ) -> None:
     """Give `result` the node that leads back to `inputs`, keeping only what the vjps read."""
-    plan = op.plans.get(wanted) or op.plan(wanted, len(inputs))
     out = result.value
-    scalar = type(out) is float
-    if not plan.parents or not (scalar or out.dtype.kind == "f"):
+    if type(out) is float:
+        specs = _specs(values) if plan.specs else None
+    elif out.dtype.kind != "f":
         return
-    specs = None
-    if plan.specs:
-        specs = [(np.shape(v), getattr(v, "dtype", dtypes.float64)) for v in values]
-    elif op.broadcasts and not scalar:
-        shape = out.shape
-        for v in values:
-            if type(v) is not np.ndarray or v.shape != shape:
-                specs = [(np.shape(v), None) for v in values]
-                break
+    elif plan.specs:
+        specs = _specs(values)
+    else:
+        specs = None
+        if op.broadcasts:
+            shape = out.shape
+            for v in values:
+                if type(v) is not _ndarray or v.shape != shape:
+                    specs = _specs(values)
+                    break
     edges = [inputs[i].node or inputs[i] for i in plan.parents]
-    saved = [inputs[i] for i in plan.keep]
-    versions = [x.version[0] if isinstance(x, Tensor) else None for x in saved]
+    saved: list[Any] = []
+    versions = []
+    for i in plan.keep:
+        x = inputs[i]
+        saved.append(x)
+        versions.append(x.version[0] if isinstance(x, Tensor) else None)
     kept = (out, result.version, 0) if plan.keeps_out else None
     result.node = Node(op, plan, meta, edges, saved, versions, kept, specs)
     result.tracked = True
+
+
+def _specs(values: Any) -> list[tuple[Any, Any]]:
+    """Shape and dtype of each input."""
+    return [(np.shape(v), getattr(v, "dtype", dtypes.float64)) for v in values]
 
 
 def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
@@ -124,6 +146,8 @@ def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
     if op.types == "float" and dtype.kind != "f":
         dtype = dtypes.DEFAULT
     values = [x.value if isinstance(x, Tensor) else x for x in inputs]
+    if op.types == "same":
+        _require_one_dtype(op, [values[i] for i in typed])
     if all(type(x) is float for x in given):
         dtype = dtypes.float64
     for i, value in enumerate(values):
@@ -139,6 +163,15 @@ def coerce(op: Op, inputs: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
         else:
             values[i] = inputs[i] = np.asarray(values[i], dtype)
     return inputs, values
+
+
+def _require_one_dtype(op: Op, values: list[Any]) -> None:
+    found = {v.dtype.name for v in values if isinstance(v, np.ndarray)}
+    if len(found) > 1:
+        raise DtypeError(
+            f"{op.name}: expected one dtype, got {' and '.join(sorted(found))};"
+            " convert one of them with .to(dtype)"
+        )
 
 
 def _exempt(op: Op, i: int) -> bool:

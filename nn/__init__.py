@@ -40,6 +40,7 @@ from nn.linear import Identity, Linear
 from nn.loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
 from nn.module import Module
 from nn.parameter import Parameter
+from nn.perceptron import Perceptron
 
 __all__ = [
     "CELU",
@@ -67,6 +68,7 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "Perceptron",
     "ReLU",
     "ReLU6",
     "Sequential",

@@ -20,6 +20,8 @@ class Module(Registry):
 
     training: bool
     """What `train()` and `eval()` set."""
+    _forward_pre_hooks: dict[Any, Any]
+    _forward_hooks: dict[Any, Any]
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +34,7 @@ class Module(Registry):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward`, and the hooks around it."""
         try:
             hooked = self._forward_pre_hooks or self._forward_hooks
         except AttributeError:

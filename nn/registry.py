@@ -21,6 +21,11 @@ class Registry:
     too, so that reading `self.layer` costs what any attribute costs.
     """
 
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Any]
+    _transient: set[str]
+
     def __init__(self) -> None:
         self.__dict__.update(
             _parameters={},
@@ -108,12 +113,13 @@ class Registry:
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
         """This module, as "", and all below it."""
+        this = cast("Module", self)
         memo = set() if memo is None else memo
-        if self in memo:
+        if this in memo:
             return
         if remove_duplicate:
-            memo.add(self)
-        yield prefix, cast("Module", self)
+            memo.add(this)
+        yield prefix, this
         for name, module in self._modules.items():
             if module is not None:
                 yield from module.named_modules(memo, _join(prefix, name), remove_duplicate)
@@ -181,15 +187,17 @@ class Registry:
         """The parameter at a path, "encoder.layer1.weight"."""
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
-        if module._parameters.get(name) is None:
+        p = module._parameters.get(name)
+        if p is None:
             raise AttributeError(f"{type(module).__name__} has no parameter {name!r}")
-        return module._parameters[name]
+        return p
 
 
 _SHOWN = {Tensor: "Tensor", Parameter: "nn.Parameter", Registry: "nn.Module"}
 
 
 def uninitialised(module: Registry, what: str) -> AttributeError:
+    """The error of a subclass whose `__init__` forgot its base's."""
     return AttributeError(
         f"cannot {what} before Module.__init__() call: {type(module).__name__}.__init__ must begin"
         " with super().__init__()"

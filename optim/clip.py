@@ -102,7 +102,8 @@ def _norm(values: Iterable[Any], p: float) -> float:
     """The p-norm of the arrays' p-norms, which for p > 0 is that of all elements."""
     with np.errstate(all="ignore"):
         flat = [np.asarray(v, np.float64).ravel() for v in values if np.size(v)]
-        return float(np.linalg.norm([np.linalg.norm(x, p) for x in flat] or [0.0], p))
+        norms: list[Any] = [np.linalg.norm(x, p) for x in flat]
+        return float(np.linalg.norm(np.array(norms or [0.0]), p))
 
 
 def _scale(values: Iterable[Any], max_norm: float, norm: float, only_finite: bool) -> None:

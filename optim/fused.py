@@ -106,7 +106,7 @@ class Bucket:
 
     def update(self) -> None:
         """One step for each parameter that has a gradient."""
-        gradients = []
+        gradients: list[Any] = []
         for p in self.params:
             g = p._grad
             if g is None:

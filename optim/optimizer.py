@@ -44,7 +44,7 @@ class ParamGroup(dict[str, Any]):
         super().update(*others, **options)
         self._renew()
 
-    def __ior__(self, other: Any) -> ParamGroup:
+    def __ior__(self, other: Any) -> ParamGroup:  # type: ignore[override, misc]
         self.update(other)
         return self
 

@@ -62,8 +62,8 @@ class SGD(Fused):
     """Gradient descent: b = momentum b + (1 - dampening) g,  p = p - lr b;  b starts as g.
 
     With `nesterov`, p = p - lr (g + momentum b).  `weight_decay` is L2: g becomes
-    g + weight_decay p.  `maximize` climbs.  `foreach`, `fused`, `differentiable` are accepted; there
-    is one path here.
+    g + weight_decay p.  `maximize` climbs.  `foreach`, `fused` and `differentiable` are accepted:
+    there is one path here.
     """
 
     read = staticmethod(_read)

@@ -100,6 +100,10 @@ def _values(rng: np.random.Generator, count: int, sample: Sample) -> np.ndarray:
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e3, -1e3, np.inf, -np.inf, np.nan)
 
 
+RESTRICTED = {"binary_cross_entropy": "probabilities must be between 0 and 1, or it raises"}
+"""Ops that refuse some of these values."""
+
+
 def special(case: Case, dtype: Any = np.float64, finite: bool = False) -> Arrays:
     """Inputs of the shapes of the sample, its floats replaced by kinks, zeros, infinities, NaN."""
     values = [x for x in (*case.sample.avoid, *SPECIAL) if np.isfinite(x) or not finite]

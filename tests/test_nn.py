@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import math
 import pickle
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 import autograd
 import nn
 import nn.functional as F
+from nn.demo import __main__ as demo
 
 
 def real(values: Any) -> autograd.Tensor:
@@ -132,11 +134,11 @@ def test_losses_of_nothing() -> None:
 
 def test_losses_refuse() -> None:
     x, y = real([0.5, 0.5]), real([1.0, 0.0])
-    with pytest.raises(ValueError, match="size"):
+    with pytest.raises(ValueError, match=r"target is \(2, 1\); expected target \(2,\)"):
         F.binary_cross_entropy(x, y.reshape(2, 1))
     with pytest.raises(RuntimeError, match=r"\[0, 1\]|between 0 and 1"):
         F.binary_cross_entropy(x * 3, y)
-    with pytest.raises(ValueError, match="size"):
+    with pytest.raises(ValueError, match=r"target is \(2, 1\)"):
         F.binary_cross_entropy_with_logits(x, y.reshape(2, 1))
     with pytest.warns(UserWarning, match="broadcast"):
         F.mse_loss(x, y.reshape(2, 1))
@@ -507,3 +509,95 @@ def test_the_same_seed_is_the_same_network() -> None:
         autograd.manual_seed(3)
         made.append(nn.Linear(4, 4).weight.detach().numpy())
     np.testing.assert_array_equal(*made)
+
+
+def test_perceptron() -> None:
+    points = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    for labels in ([0, 0, 0, 1], [0, 1, 1, 1], [-1, -1, -1, 1], [1, 0, 0, 0]):
+        model = nn.Perceptron(2)
+        fit = model.fit(points, labels)
+        assert fit.converged
+        assert fit.bound is not None
+        assert 0 < fit.updates <= fit.bound
+        assert model(points).tolist() == labels
+        assert "no mistakes left" in str(fit)
+    for labels in ([0, 1, 1, 0], [-1, 1, 1, -1]):
+        fit = nn.Perceptron(2).fit(points, labels)
+        assert not fit.converged
+        assert fit.cycles
+        assert fit.bound is None
+        assert "never gets there" in str(fit)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 3))
+    fit = nn.Perceptron(3).fit(x, rng.integers(0, 2, 200), lr=0.1, max_epochs=5)
+    assert not fit.converged
+    assert fit.epochs == 5
+    with pytest.raises(ValueError, match=r"x is \(4, 2\) and y has 4 labels; expected x \(n, 3\)"):
+        nn.Perceptron(3).fit(points, [0, 1, 1, 0])
+    with pytest.raises(ValueError, match="labels are"):
+        nn.Perceptron(2).fit(points, [0, 1, 2, 3])
+
+
+# The demo
+
+
+def write_idx(path: Any, array: np.ndarray) -> None:
+    sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype("uint8").tobytes())
+
+
+@pytest.fixture
+def folder(tmp_path: Any, rng: np.random.Generator) -> Any:
+    """Tiny images in IDX files; the files for testing are gzipped."""
+    for part, n in (("train", 40), ("t10k", 10)):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (n, 4, 4)))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(n) % 10)
+    for path in tmp_path.glob("t10k*"):
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    return tmp_path
+
+
+def test_demo(folder: Any, capsys: Any) -> None:
+    model = folder / "model.npz"
+    options = ["--epochs", "2", "--save", str(model)]
+    assert demo.main(["--data", str(folder), *options]) == 0
+    out = capsys.readouterr().out
+    assert "784-512" not in out
+    assert "16-512-256-10" in out
+    assert f"model saved to {model}" in out
+    first = dict(np.load(model))
+    assert list(first) == [f"layers.{i}.{kind}" for i in (0, 2, 4) for kind in ("weight", "bias")]
+    demo.main(["--data", str(folder), *options])
+    for name, array in np.load(model).items():
+        np.testing.assert_array_equal(array, first[name])
+    assert sorted(p.name for p in folder.iterdir() if "model" in p.name) == ["model.npz"]
+
+
+def test_demo_refuses(folder: Any, capsys: Any) -> None:
+    labels = folder / "train-labels-idx1-ubyte"
+    whole = labels.read_bytes()
+
+    def error(*argv: str) -> str:
+        try:
+            assert demo.main([*argv]) == 2
+        except SystemExit as stop:
+            assert stop.code == 2
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1
+        return err
+
+    assert "no such directory: /nowhere" in error("--data", "/nowhere")
+    assert "no such directory" in error("--save", "/nowhere/model.npz")
+    assert "invalid choice: 'chess'" in error("--task", "chess")
+    assert "--epochs must be 1 or more" in error("--epochs", "0")
+    labels.write_bytes(whole[:-1])
+    assert "holds 39 values, but says it holds (40,)" in error("--data", str(folder))
+    write_idx(labels, np.zeros(39))
+    assert "40 train images but 39 labels" in error("--data", str(folder))
+    labels.write_bytes((folder / "train-images-idx3-ubyte").read_bytes())
+    assert "is not an IDX file of bytes in 1 dimensions" in error("--data", str(folder))
+    labels.write_bytes(gzip.compress(whole)[:-9])
+    assert "train-labels-idx1-ubyte:" in error("--data", str(folder))
+    labels.unlink()
+    assert "holds no train-labels-idx1-ubyte" in error("--data", str(folder))

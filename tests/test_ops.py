@@ -14,6 +14,7 @@ from autograd.op import METHODS, NUMPY, TABLE, Op, ops as public
 from autograd.tensor import Tensor
 from tests.table import (
     LAYOUTS,
+    RESTRICTED,
     SPECIAL,
     Arrays,
     Case,
@@ -53,7 +54,7 @@ def test_forward(case: Case, dtype: str):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@cases()
+@cases(lambda case: case.op.name not in RESTRICTED)
 def test_forward_of_special_values(case: Case, dtype: str):
     """Zeros, infinities and NaN go in without a warning, and come out as from the reference."""
     inputs = special(case, dtype)
@@ -92,7 +93,8 @@ def test_gradient(case: Case):
         return float(np.sum(cotangent * case.run(moved(inputs, directions, t))))
 
     exact = sum(np.sum(g.numpy() * directions[i]) for i, g in zip(wanted, grads, strict=True))
-    np.testing.assert_allclose(exact, slope(along), rtol=1e-7, atol=1e-8)
+    numeric = slope(along) if any(d.size for d in directions.values()) else 0.0
+    np.testing.assert_allclose(exact, numeric, rtol=1e-7, atol=1e-8)
 
 
 @cases(lambda case: case.differentiable and case.sample.order > 1)
@@ -245,9 +247,16 @@ def test_scalar_form_is_the_kernel(op: Op):
 
 # The record
 
-NO_ZERO_D = {}
-NO_EMPTY = {}
-NO_KINK = {}
+NO_ZERO_D = {
+    **dict.fromkeys(
+        ("matmul", "matmul_nt", "matmul_tn"), "a product needs a dimension to sum over"
+    ),
+    **dict.fromkeys(("diagonal", "tril", "triu"), "a matrix has two dimensions"),
+    **dict.fromkeys(("glu", "glu_grad"), "there are no halves of a number"),
+    "cat": "PyTorch refuses to concatenate numbers",
+}
+NO_KINK = {"softsign": "smooth once at 0; only its second derivative jumps"}
+"""Ops whose samples lack something, and why."""
 
 
 @ops()
@@ -258,15 +267,16 @@ def test_record(op: Op):
         assert (formula is None) == (vjp is None)
     shapes = [x if isinstance(x, tuple) else np.shape(x) for s in op.samples for x in s.inputs]
     assert () in shapes or op.name in NO_ZERO_D
-    assert any(0 in shape for shape in shapes) or op.name in NO_EMPTY
+    assert any(0 in shape for shape in shapes)
     for sample in op.samples:
         assert set(op.required) <= sample.meta.keys() <= {*op.required, *op.defaults}
-        assert op.kink or not sample.avoid or op.name in NO_KINK
+        backward = op.name.endswith("_grad")  # its kinks are those of the op it belongs to
+        assert op.kink or not sample.avoid or backward or op.name in NO_KINK
 
 
 def test_reasons_are_needed():
     """No reason stands in this file for an op that is not in the table."""
-    assert {*NO_ZERO_D, *NO_EMPTY, *NO_KINK} <= TABLE.keys()
+    assert {*NO_ZERO_D, *NO_KINK, *RESTRICTED} <= TABLE.keys()
 
 
 def test_methods_and_numpy_functions_are_bound():

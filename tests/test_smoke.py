@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import autograd
 import nn
 import optim
 from autograd import tensor
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_xor():
@@ -35,6 +40,14 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1), nn.Sigmoid())
 
 
+def test_readme(capsys: pytest.CaptureFixture[str]):
+    """The README's model prints what the README says."""
+    readme = (ROOT / "README.md").read_text()
+    code, output = re.findall(r"```(?:python)?\n(.*?)```", readme, re.DOTALL)
+    exec(code, {})
+    assert capsys.readouterr().out == output
+
+
 def test_without_jit():
     """NUMBA_DISABLE_JIT=1 runs every op's NumPy reference instead, without Numba."""
     code = (
@@ -44,6 +57,6 @@ def test_without_jit():
     subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         check=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
     )

@@ -24,7 +24,7 @@ from autograd.classes import (
     total,
 )
 from autograd.kernel import device, kernel
-from autograd.op import Sample, op, ops
+from autograd.op import Sample, _quiet, op, ops
 from autograd.reduction import reduce
 
 log_ = vmath.log
@@ -53,7 +53,9 @@ def _loss(out, x, target, weight, scratch, mode, ignore, smoothing):
     height = scratch.size // (classes + 2)
     dots = scratch[height * classes :]
     keep, soft = 1.0 - smoothing, smoothing / classes
-    all_weights = float(classes) if weight is None else total(weight)
+    rest = 0.0
+    if soft > 0.0:
+        rest = smoothing if weight is None else soft * total(weight)
     loss, share = 0.0, 0.0
     n = d = 0
     for first in range(0, target.size, height):
@@ -75,7 +77,7 @@ def _loss(out, x, target, weight, scratch, mode, ignore, smoothing):
             if t != ignore:
                 w = _weight(weight, t, classes)
                 whole = total(tile[r * classes : (r + 1) * classes])
-                its_loss = (keep * w + soft * all_weights) * log_(whole) - dots[r]
+                its_loss = (keep * w + rest) * log_(whole) - dots[r]
                 share += w
             loss += its_loss
             if mode == 0:
@@ -90,7 +92,9 @@ def _grad(out, v, x, target, weight, scratch, mode, ignore, smoothing):
     classes, inner = x.shape[1], x.shape[2]
     height = scratch.size // (classes + 2)
     keep, soft = 1.0 - smoothing, smoothing / classes
-    all_weights = float(classes) if weight is None else total(weight)
+    rest = 0.0
+    if soft > 0.0:
+        rest = smoothing if weight is None else soft * total(weight)
     share = 0.0 if mode == 2 else 1.0
     if mode == 2:
         for t in target:
@@ -115,7 +119,7 @@ def _grad(out, v, x, target, weight, scratch, mode, ignore, smoothing):
                 for c in range(classes):
                     slope[c] = number(0)
             else:
-                each = number(scale * (keep * w + soft * all_weights) / total(row))
+                each = number(scale * (keep * w + rest) / total(row))
                 for c in range(classes):
                     slope[c] = each * row[c]
                 if soft > 0.0:
@@ -167,20 +171,27 @@ def _run_grad(
 
 
 def _labels(
-    x: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float
-) -> tuple[Any, Any]:
-    """q of every element, and the weight w_t of every row, with the class dimension kept."""
+    x: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
+) -> tuple[Any, Any, Any]:
+    """q, where it counts, and the weight w_t of every row; the dimension of the classes is kept."""
     dim, classes = class_dim(x.shape), x.shape[class_dim(x.shape)]
     along = [-1 if i == dim else 1 for i in range(x.ndim)]
     weight = np.ones(classes) if weight is None else weight
-    counts = np.expand_dims(target != ignore_index, dim)
-    safe = np.where(counts, np.expand_dims(target, dim), 0)
-    w = np.where(counts, weight[safe], 0)
-    picked = safe == np.arange(classes).reshape(along)
-    q = np.where(picked, (1 - label_smoothing) * w, 0)
-    if label_smoothing:
-        q = q + label_smoothing / classes * weight.reshape(along)
-    return np.where(counts, q, 0), w
+    rows = np.expand_dims(target != ignore_index, dim)
+    numbers = np.where(rows, np.expand_dims(target, dim), 0)
+    w = np.where(rows, weight[numbers], 0)
+    picked = numbers == np.arange(classes).reshape(along)
+    q = np.where(picked, (1 - smoothing) * w, 0)
+    if smoothing:
+        q = q + smoothing / classes * weight.reshape(along)
+    return q, rows & (picked | (smoothing > 0)), w
+
+
+def _softmax_parts(x: Any) -> tuple[Any, Any, int]:
+    """x - max(x), the sum of its exp, and the dimension of the classes."""
+    dim = class_dim(x.shape)
+    x = x - x.max(dim, keepdims=True, initial=-np.inf)
+    return x, np.exp(x).sum(dim, keepdims=True), dim
 
 
 def _ref(
@@ -192,15 +203,10 @@ def _ref(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Any:
-    dim = class_dim(x.shape)
-    q, w = _labels(x, target, weight, ignore_index, label_smoothing)
-    loss = -np.where(q == 0, 0, q * _log_softmax_ref(x, dim)).sum(dim)
+    q, counts, w = _labels(x, target, weight, ignore_index, label_smoothing)
+    x, sums, dim = _softmax_parts(x)
+    loss = np.where(counts, q * np.log(sums) - q * x, 0).sum(dim)
     return loss.sum() / w.sum() if reduction == "mean" else reduce(loss, reduction)
-
-
-def _log_softmax_ref(x: Any, dim: int) -> Any:
-    x = x - x.max(dim, keepdims=True, initial=-np.inf)
-    return x - np.log(np.exp(x).sum(dim, keepdims=True))
 
 
 def _grad_ref(
@@ -213,13 +219,13 @@ def _grad_ref(
     ignore_index: int,
     label_smoothing: float,
 ) -> Any:
-    dim = class_dim(x.shape)
-    q, w = _labels(x, target, weight, ignore_index, label_smoothing)
+    q, counts, w = _labels(x, target, weight, ignore_index, label_smoothing)
+    rows = np.where(counts, q, 0).sum(class_dim(x.shape), keepdims=True)
+    x, sums, dim = _softmax_parts(x)
     v = np.expand_dims(v, dim) if reduction == "none" else v
     v = v / w.sum() if reduction == "mean" else v
-    counts = np.expand_dims(target != ignore_index, dim)
-    p = np.exp(_log_softmax_ref(x, dim))
-    return np.where(counts, v * (q.sum(dim, keepdims=True) * p - q), 0)
+    slope = v * rows / sums * np.exp(x) - np.where(counts, v * q, 0)
+    return np.where(counts.any(dim, keepdims=True), slope, 0)
 
 
 def _rows_ref(
@@ -231,9 +237,11 @@ def _rows_ref(
     ignore_index: int,
     label_smoothing: float,
 ) -> Any:
-    q, w = _labels(x, target, weight, ignore_index, label_smoothing)
-    rows = q.sum(class_dim(x.shape), keepdims=True)
-    return rows / w.sum() if reduction == "mean" else rows
+    dim = class_dim(x.shape)
+    q, counts, w = _labels(x, target, weight, ignore_index, label_smoothing)
+    rows = np.where(counts, q, 0).sum(dim, keepdims=True)
+    rows = rows / w.sum() if reduction == "mean" else rows
+    return np.where(counts.any(dim, keepdims=True), rows, 0)  # an ignored row is not 0 / 0
 
 
 _TARGETS: tuple[tuple[Any, Any, Any], ...] = (
@@ -258,7 +266,9 @@ _SAMPLES = (
 cross_entropy_rows = op(
     "cross_entropy_rows",
     math=r"\textstyle\sum_c q_c",
-    kernel=lambda out, *its, **meta: np.copyto(out, _rows_ref(*its, **meta)),
+    kernel=lambda out, *its, **meta: np.copyto(
+        out, _quiet.run(_rows_ref, *its, **meta)
+    ),
     shape=lambda x, target, weight, **_: tuple(
         1 if i == class_dim(x) else size for i, size in enumerate(x)
     ),

@@ -103,10 +103,6 @@ def _div_number(x: float, y: float) -> float:
         return x * math.copysign(math.inf, y)
 
 
-def _has_floats(x: Any) -> bool:
-    return x.dtype.kind == "f" if hasattr(x, "dtype") else isinstance(x, float)
-
-
 @function(methods=("div", "divide"))
 def div_(x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
     """The quotient x / y; rounded towards zero ("trunc") or down ("floor") where asked for."""
@@ -118,9 +114,7 @@ def div_(x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
         raise ValueError(
             f"div: rounding_mode {rounding_mode!r} is unknown; expected None, 'trunc' or 'floor'"
         )
-    if any(_has_floats(v) for v in (x, y)):
-        return ops.trunc(ops.div(x, y))
-    return ops.floor_divide(ops.sub(x, ops.fmod(x, y)), y)
+    return ops.trunc_divide(x, y)
 
 
 div = op(
@@ -219,6 +213,28 @@ floor_divide = op(
     numpy=(np.floor_divide,),
 )
 
+
+def _trunc_divide(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
+    if out.dtype.kind == "f":
+        np.trunc(np.true_divide(x, y, out), out)
+    else:
+        np.floor_divide(x - np.fmod(x, y), y, out)
+
+
+trunc_divide = op(
+    "trunc_divide",
+    math=r"\operatorname{trunc}(x / y)",
+    dmath=(r"0", r"0"),
+    kernel=_division("trunc_divide", _trunc_divide),
+    shape=lambda x, y: shapes.broadcast("trunc_divide", x, y),
+    broadcasts=True,
+    ref=lambda x, y: np.trunc(np.true_divide(x, y)).astype(x.dtype),
+    vjp=(lambda g: ops.flat_grad(g), lambda g: ops.flat_grad(g)),
+    kink="Zero everywhere, also where it jumps.",
+    samples=_STEPS,
+    methods=(),
+)
+
 remainder = op(
     "remainder",
     math=r"x - y\,\lfloor x / y \rfloor",
@@ -242,7 +258,7 @@ fmod = op(
     shape=lambda x, y: shapes.broadcast("fmod", x, y),
     broadcasts=True,
     ref=lambda x, y: np.fmod(x, y),
-    vjp=(lambda g: g, lambda g, x, y: ops.neg(ops.mul(g, ops.trunc(ops.div(x, y))))),
+    vjp=(lambda g: g, lambda g, x, y: ops.neg(ops.mul(g, ops.trunc_divide(x, y)))),
     kink="Where it jumps, the slope is that of the side on which it is zero.",
     samples=_STEPS,
     numpy=(np.fmod,),

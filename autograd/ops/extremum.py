@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd import dtypes, shapes
 from autograd.errors import ShapeError
-from autograd.op import Sample, function, op, ops
+from autograd.op import TABLE, Sample, function, op, ops
 
 _TIES = "elements that tie share the gradient evenly"
 
@@ -217,12 +217,9 @@ def _is_dim(dim: Any) -> bool:
     return isinstance(dim, (int, np.integer))
 
 
-def _pick(x: Any, places: Any, dim: int, keepdim: bool, kind: Any) -> Any:
-    """Values at `places`, which keep the dimension; both without it where it is not wanted."""
-    values = ops.gather(x, dim, places) if len(np.shape(x)) else x
-    if not keepdim and len(np.shape(x)):
-        values, places = ops.squeeze(values, dim), ops.squeeze(places, dim)
-    return kind(values, places)
+def _pick(x: Any, places: Any, dim: int, kind: Any) -> Any:
+    """The values at `places`, and the places."""
+    return kind(TABLE["gather"](x, places, dim=dim) if len(np.shape(x)) else x, places)
 
 
 @function()
@@ -235,7 +232,7 @@ def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
         return ops.amax(x)
     if not _is_dim(dim):
         return ops.maximum(x, dim)
-    return _pick(x, ops.argmax(x, dim=dim, keepdim=True), dim, keepdim, _Max)
+    return _pick(x, ops.argmax(x, dim=dim, keepdim=keepdim), dim, _Max)
 
 
 @function()
@@ -248,7 +245,7 @@ def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
         return ops.amin(x)
     if not _is_dim(dim):
         return ops.minimum(x, dim)
-    return _pick(x, ops.argmin(x, dim=dim, keepdim=True), dim, keepdim, _Min)
+    return _pick(x, ops.argmin(x, dim=dim, keepdim=keepdim), dim, _Min)
 
 
 @function()
@@ -256,7 +253,7 @@ def median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, of two the lower; with `dim` (values, indices).  NaN if there is one."""
     if dim is None:
         return _median_op(x)
-    return _pick(x, median_place(x, dim=dim, keepdim=True), dim, keepdim, _Median)
+    return _pick(x, median_place(x, dim=dim, keepdim=keepdim), dim, _Median)
 
 
 @function()

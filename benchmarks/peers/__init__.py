@@ -35,8 +35,8 @@ def control_python() -> Step:
 
 
 def control_numpy() -> Step:
-    """A fixed product of NumPy: the machine's speed, here and now."""
-    a = np.full((128, 128), 0.5, np.float32)
+    """A fixed product of NumPy, too small for threads: the machine's speed, here and now."""
+    a = np.full((64, 64), 0.5, np.float32)
     out = np.empty_like(a)
     return lambda: np.matmul(a, a, out=out)
 

@@ -8,10 +8,10 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 import autograd
 import nn
@@ -54,7 +54,7 @@ def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def train_epoch(
-    model: nn.Module, optimizer: optim.Optimizer, data: Split, batch: int, bar: tqdm[NoReturn]
+    model: nn.Module, optimizer: optim.Optimizer, data: Split, batch: int, bar: Any
 ) -> float:
     """One pass over the training data in random order; returns the mean loss."""
     model.train()
@@ -99,19 +99,20 @@ def train(data: Split, task: str, epochs: int, batch: int, lr: float) -> nn.Modu
 
 def save(model: nn.Module, path: Path) -> None:
     """Write the model's state as .npz, under its name only when all of it is on the disk."""
+    state: dict[str, Any] = {name: t.numpy() for name, t in model.state_dict().items()}
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("wb") as file:
-            np.savez(file, **{name: t.numpy() for name, t in model.state_dict().items()})
+            np.savez(file, **state)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def load(task: str, where: str | None, seed: int) -> Split:
+def load(task: str, where: str | None) -> Split:
     """The data of a task; `where` is the directory of IDX files, for "images"."""
     if task != "images":
-        return TOYS[task](seed)
+        return TOYS[task]()
     if where is None and not FASHION.is_dir():
         raise DataError(
             "--task images needs --data DIR with MNIST's or Fashion-MNIST's four files"
@@ -120,9 +121,15 @@ def load(task: str, where: str | None, seed: int) -> Split:
     return images(FASHION if where is None else Path(where))
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, not the whole usage; exit code 2."""
+        self.exit(2, f"nn.demo: {message}\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line, train, test, save.  Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m nn.demo", description=__doc__)
+    parser = _Parser(prog="python -m nn.demo", description=__doc__)
     parser.add_argument("--task", choices=RECIPES, help="default: digits, or images with --data")
     parser.add_argument(
         "--data", metavar="DIR", help="directory of IDX files, or the names digits and fashion"
@@ -143,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not path.absolute().parent.is_dir():
             raise DataError(f"no such directory: {path.absolute().parent}")
-        data = load(task, where, args.seed)
+        data = load(task, where)
     except DataError as error:
         print(f"nn.demo: {error}", file=sys.stderr)
         return 2
