@@ -1,4 +1,4 @@
-"""tapegrad's engine: reverse-mode automatic differentiation over NumPy arrays, under PyTorch's names.
+"""tapegrad's engine: reverse-mode autodiff over NumPy arrays, under PyTorch's names.
 
 >>> import autograd
 >>> x = autograd.tensor([1.0, 2.0], requires_grad=True)
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from math import e, inf, nan, pi
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
 
 from numpy import dtype as _dtype
 
@@ -20,9 +21,9 @@ if _Path(__file__).with_name("numpy").is_dir():
         " `autograd`; keep one: `pip uninstall -y autograd tapegrad`, then install the one you want"
     )
 
-from autograd import ops as _families  # noqa: F401, I001 - fills the table
-from autograd import trace as _trace  # noqa: F401 - makes ops callable
-from autograd import interop as _interop, methods as _methods  # noqa: F401 - completes Tensor
+from autograd import ops as _families  # noqa: I001 - fills the table
+from autograd import trace as _trace
+from autograd import interop as _interop, methods as _methods
 from autograd.anomaly import detect_anomaly
 from autograd.backward import backward as _backward_function, grad
 from autograd.checkpoint import checkpoint
@@ -74,6 +75,11 @@ from autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from autograd.modes import enable_grad, is_grad_enabled, no_grad, observe, set_grad_enabled
 from autograd.op import FUNCTIONS as _FUNCTIONS, TABLE as _TABLE
 from autograd.tensor import Tensor
+
+if _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> _Any: ...
+
 
 __version__ = "0.1.0"
 ENGINE = "tapegrad"

@@ -19,10 +19,10 @@ _PACKAGES = tuple(
 
 
 class detect_anomaly(observe):
-    """Check every op inside, forward and backward; AnomalyError names the first that made NaN or inf.
+    """Check every op inside, forward and backward; AnomalyError names the first to make NaN or inf.
 
-    The message gives the op, the ranges of its inputs and the line of your code, for a backward also
-    that of the forward.  `check_inf=False` looks for NaN alone.  Slow: for finding a fault.
+    The message gives the op, the ranges of its inputs and the line of your code, for a backward
+    also that of the forward.  `check_inf=False` looks for NaN alone.  Slow: for finding a fault.
     """
 
     def __init__(self, check_nan: bool = True, check_inf: bool = True):
@@ -38,7 +38,9 @@ class detect_anomaly(observe):
         values = np.asarray(result.value)
         if values.dtype.kind != "f" or np.isfinite(values).all():
             return
-        given = [np.asarray(x.value if isinstance(x, Tensor) else x) for x in inputs if x is not None]
+        given = [
+            np.asarray(x.value if isinstance(x, Tensor) else x) for x in inputs if x is not None
+        ]
         real = [v for v in given if v.dtype.kind == "f"]
         if self.check_nan and np.isnan(values).any() and not any(np.isnan(v).any() for v in real):
             raise _anomaly("nan", op.name, given, values)
@@ -52,9 +54,11 @@ def _anomaly(kind: str, name: str, inputs: list[np.ndarray], values: np.ndarray)
     node = modes.node
     where = f"at {user_line()}"
     if node is not None:
-        where = f"in the backward of {node.name}, whose forward was at {node.where or 'an unwatched line'}"
+        line = node.where or "an unwatched line"
+        where = f"in the backward of {node.name}, whose forward was at {line}"
     return AnomalyError(
-        f"{name} returned {kind} values ({count} of {values.size}) from finite inputs, {where}. {ranges}"
+        f"{name} returned {kind} values ({count} of {values.size}) from finite inputs,"
+        f" {where}. {ranges}"
     )
 
 

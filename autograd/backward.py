@@ -26,8 +26,8 @@ def backward(
 ) -> None:
     """Add the gradient of `tensors` to the `.grad` of the leaves they depend on.
 
-    `grad_tensors`: the gradient with respect to each of `tensors`, of its shape; may be left out for
-    one-element tensors.  `inputs`: accumulate into these leaves only.
+    `grad_tensors`: the gradient with respect to each of `tensors`, of its shape; may be left out
+    for one-element tensors.  `inputs`: accumulate into these leaves only.
     """
     roots = _tuple(tensors)
     targets = None if inputs is None else {_edge(t) for t in _tuple(inputs)}
@@ -50,8 +50,8 @@ def grad(
 ) -> tuple[Tensor | None, ...]:
     """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` is touched.
 
-    An input that the outputs do not depend on is an error, unless `allow_unused` (None in its place)
-    or `materialize_grads` (zeros in its place).
+    An input that the outputs do not depend on is an error, unless `allow_unused` (None in its
+    place) or `materialize_grads` (zeros in its place).
     """
     sources = _tuple(inputs)
     for t in sources:
@@ -135,8 +135,8 @@ def _seed(root: Tensor, seed: Any, i: int, lifted: bool) -> Any:
     """The gradient with respect to one root."""
     if not root.tracked:
         raise GraphError(
-            f"element {i} of tensors does not require grad and does not have a grad_fn: nothing in it"
-            " was recorded (made under no_grad, detached, or from tensors without requires_grad)"
+            f"element {i} of tensors does not require grad and does not have a grad_fn: nothing in"
+            " it was recorded (made under no_grad, detached, or from tensors without requires_grad)"
         )
     if seed is None:
         if root.numel() != 1:
@@ -183,4 +183,8 @@ def _accumulate_leaf(leaf: Tensor, g: Any) -> None:
 
 
 def _tuple(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if isinstance(tensors, Tensor) or not isinstance(tensors, Sequence) else tuple(tensors)
+    return (
+        (tensors,)
+        if isinstance(tensors, Tensor) or not isinstance(tensors, Sequence)
+        else tuple(tensors)
+    )

@@ -1,4 +1,4 @@
-"""Memory for time: `checkpoint` runs a function again in backward instead of keeping what it saved."""
+"""Memory for time: `checkpoint` runs a function again in backward, not keeping what it saved."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def checkpoint(
 ) -> Any:
     """`function(*args, **kwargs)`, of whose recorded ops nothing is kept until backward needs it.
 
-    Works with `grad`, double backward and captured parameters.  `preserve_rng_state`: the second run
-    draws the same random numbers.  `use_reentrant` is accepted as PyTorch's and changes nothing.
+    Works with `grad`, double backward and captured parameters.  `preserve_rng_state`: the second
+    run draws the same random numbers.  `use_reentrant` is accepted as PyTorch's and changes nothing.
     """
     if not modes.grad:
         return function(*args, **kwargs)

@@ -1,8 +1,8 @@
 """What losses over classes share: shapes, class numbers, and the softmax of some rows at a time.
 
-Input is (N, C, d1, ...) or (C,): the loops see x (N, C, D) and one target per row, a pair of N and D.
-Rows are brought into a tile of `scratch` that stays in the first-level cache, where exp runs over
-many rows at once.
+Input is (N, C, d1, ...) or (C,): the loops see x (N, C, D) and one target per row, a pair of N and
+D.  Rows are brought into a tile of `scratch` that stays in the first-level cache, where exp runs
+over many rows at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TILE = 1024
 
 @device
 def shift(row, x):
-    """row = x - max(x).  Four maxima, since one would wait for its last comparison."""
+    """Row = x - max(x).  Four maxima, since one would wait for its last comparison."""
     size = x.size
     a = b = c = d = row.dtype.type(-np.inf)
     for j in range(0, size - 3, 4):
@@ -45,24 +45,9 @@ def shift(row, x):
 
 @device
 def exponentiate(tile):
-    """tile = exp(tile)."""
+    """Tile = exp(tile)."""
     for i in range(tile.size):
         tile[i] = exp_(tile[i])
-
-
-@device
-def total(row):
-    """The sum of a row in float64."""
-    size = row.size
-    a = b = c = d = 0.0
-    for j in range(0, size - 3, 4):
-        a += row[j]
-        b += row[j + 1]
-        c += row[j + 2]
-        d += row[j + 3]
-    for j in range(size - size % 4, size):
-        a += row[j]
-    return (a + b) + (c + d)
 
 
 def scratch(x: np.ndarray) -> np.ndarray:
@@ -78,7 +63,7 @@ def class_dim(x: shapes.Shape) -> int:
 
 
 def by_class(x: np.ndarray) -> np.ndarray:
-    """x as (N, C, D)."""
+    """X as (N, C, D)."""
     if x.ndim == 2:
         return x.reshape(*x.shape, 1)
     if x.ndim == 1:

@@ -28,7 +28,7 @@ def _made(array: np.ndarray, requires_grad: bool = False, device: Any = None) ->
 
 
 def _as_array(data: Any, dtype: Any) -> np.ndarray:
-    """`data` as an array of a supported dtype; a new one only where the dtype or type demands it."""
+    """`data` as an array of a supported dtype; new only where the dtype or type demands it."""
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(data, Tensor):
         data = data.array
@@ -38,13 +38,15 @@ def _as_array(data: Any, dtype: Any) -> np.ndarray:
         array = np.asarray(data, wanted)
     except ValueError as error:
         raise ValueError(f"tensor: {error}") from None
-    if wanted is None and not isinstance(data, (np.ndarray, np.generic)):
-        if array.dtype == dtypes.float64 and not _holds_float64(data):
-            array = array.astype(dtypes.DEFAULT)
+    plain = wanted is None and not isinstance(data, (np.ndarray, np.generic))
+    if plain and array.dtype == dtypes.float64 and not _holds_float64(data):
+        array = array.astype(dtypes.DEFAULT)
     dtypes.as_dtype(array.dtype)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return array if array.size or array.dtype != np.float64 or dtype else array.astype(dtypes.DEFAULT)
+    return (
+        array if array.size or array.dtype != np.float64 or dtype else array.astype(dtypes.DEFAULT)
+    )
 
 
 def _plain_lists(data: Any) -> Any:
@@ -63,9 +65,7 @@ def _holds_float64(data: Any) -> bool:
     return isinstance(data, (np.ndarray, np.generic)) and data.dtype == dtypes.float64
 
 
-def tensor(
-    data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new leaf tensor with a copy of `data` (number, nested lists, array, tensor)."""
     if isinstance(data, Tensor):
         warnings.warn(
@@ -78,7 +78,7 @@ def tensor(
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """`data` as a tensor: itself, or one that shares the array's memory, where the dtype allows it."""
+    """`data` as a tensor: itself, or one sharing the array's memory, where the dtype allows it."""
     if isinstance(data, Tensor):
         if dtype is None or data.dtype == dtypes.as_dtype(dtype):
             return data
@@ -145,7 +145,7 @@ empty.__doc__ = "An uninitialised tensor: `empty(2, 3)` or `empty((2, 3))`; floa
 def full(
     size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor of shape `size` in which every element is `fill_value`; its type decides the dtype."""
+    """A tensor of shape `size` with every element `fill_value`, whose type decides the dtype."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     chosen = _as_array(value, dtype).dtype
     return _made(np.full(shapes.as_shape((size,)), value, chosen), requires_grad, device)
@@ -167,7 +167,7 @@ def arange(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Values from `start` (0 if left out) to `end`, exclusive; int64 unless a float is among them."""
+    """Values from `start` (0 if left out) to `end`, exclusive; int64 if no float is among them."""
     if end is None:
         start, end = 0, start
     if step == 0:
@@ -175,7 +175,9 @@ def arange(
     if (end - start) * step < 0:
         raise RuntimeError(f"arange: from {start} to {end} a step of {step} leads away")
     real = any(isinstance(v, (float, np.floating)) for v in (start, end, step))
-    chosen = dtypes.as_dtype(dtype) if dtype is not None else dtypes.DEFAULT if real else dtypes.int64
+    chosen = (
+        dtypes.as_dtype(dtype) if dtype is not None else dtypes.DEFAULT if real else dtypes.int64
+    )
     return _made(np.arange(start, end, step).astype(chosen), requires_grad, device)
 
 
@@ -193,9 +195,7 @@ def linspace(
     return _made(values.astype(chosen), requires_grad, device)
 
 
-def logspace(
-    start: float, end: float, steps: int, base: float = 10.0, dtype: Any = None
-) -> Tensor:
+def logspace(start: float, end: float, steps: int, base: float = 10.0, dtype: Any = None) -> Tensor:
     """`steps` values from base**start to base**end, evenly spaced in the exponent."""
     chosen = dtypes.DEFAULT if dtype is None else dtypes.as_dtype(dtype)
     return _made(np.logspace(float(start), float(end), steps, base=base).astype(chosen))
@@ -258,9 +258,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None) -
     return _made(stream(generator).permutation(operator.index(n)).astype(chosen))
 
 
-def normal(
-    mean: Any, std: Any, size: Any = None, *, generator: Generator | None = None
-) -> Tensor:
+def normal(mean: Any, std: Any, size: Any = None, *, generator: Generator | None = None) -> Tensor:
     """Normal numbers; `mean` and `std` are numbers (with `size`) or tensors."""
     mean, std = (np.asarray(v.array if isinstance(v, Tensor) else v) for v in (mean, std))
     if (std < 0).any():
@@ -285,7 +283,8 @@ def multinomial(
     if not np.isfinite(rows).all() or (rows < 0).any() or (rows.sum(1) <= 0).any():
         raise RuntimeError("multinomial: weights must be finite, >= 0, and not all zero in a row")
     draws = [
-        stream(generator).choice(row.size, num_samples, replacement, row / row.sum()) for row in rows
+        stream(generator).choice(row.size, num_samples, replacement, row / row.sum())
+        for row in rows
     ]
     return _made(np.asarray(draws, np.int64).reshape(*weights.shape[:-1], num_samples))
 

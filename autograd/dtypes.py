@@ -1,8 +1,8 @@
 """Dtypes and PyTorch's promotion rules.
 
-A result's dtype is decided in three ranks: tensors with dimensions, then 0-d tensors, then Python and
-NumPy numbers.  A lower rank changes the result only when its category (bool < int < float) is higher.
-So a number never widens float32, and int64 + 1.5 is float32.
+A result's dtype is decided in three ranks: tensors with dimensions, then 0-d tensors, then Python
+and NumPy numbers.  A lower rank changes the result only when its category (bool < int < float) is
+higher.  So a number never widens float32, and int64 + 1.5 is float32.
 """
 
 from __future__ import annotations

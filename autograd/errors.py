@@ -1,10 +1,10 @@
-"""The exceptions of the engine.  Each also is the built-in that PyTorch raises at the same place."""
+"""The engine's exceptions.  Each also is the built-in that PyTorch raises at the same place."""
 
 from __future__ import annotations
 
 
 class ShapeError(ValueError, RuntimeError):
-    """Shapes that do not fit together; the message names the op, the shapes and what was expected."""
+    """Shapes that do not fit; the message names the op, the shapes and what was expected."""
 
 
 class DtypeError(TypeError, RuntimeError):
@@ -12,7 +12,7 @@ class DtypeError(TypeError, RuntimeError):
 
 
 class GraphError(RuntimeError):
-    """A backward pass that cannot be run: freed graph, no graph, or a gradient of the wrong shape."""
+    """A backward pass that cannot run: freed graph, no graph, or a gradient of the wrong shape."""
 
 
 class ModifiedError(GraphError):

@@ -132,24 +132,28 @@ class _Call:
             )
         return [self._checked(grads[i], i, lift) for i in reversed(self.parents)]
 
-    def _incoming(self, g: Bundle) -> list[Tensor | None]:
-        grads: list[Tensor | None] = []
+    def _incoming(self, g: Bundle) -> list[Any]:
+        grads: list[Any] = []
         for i, spec in enumerate(self.outputs):
             given = g.parts.get(i)
             if given is None and spec is not None:
                 given = np.zeros(*spec)
-            grads.append(given if isinstance(given, Tensor) or given is None else Tensor.wrap(given))
+            grads.append(
+                given if isinstance(given, Tensor) or given is None else Tensor.wrap(given)
+            )
         return grads
 
     def _checked(self, g: Any, i: int, lift: Lift) -> Any:
         if g is None:
             return None
         if not isinstance(g, Tensor):
-            raise TypeError(f"{self.name}.backward: expected Tensors or None, got {type(g).__name__}")
+            raise TypeError(
+                f"{self.name}.backward: expected Tensors or None, got {type(g).__name__}"
+            )
         if g.shape != self.shapes[i]:
             raise ShapeError(
-                f"{self.name}.backward returned a gradient of shape {g.shape} for input {i} of shape"
-                f" {self.shapes[i]}"
+                f"{self.name}.backward returned a gradient of shape {g.shape} for input {i} of"
+                f" shape {self.shapes[i]}"
             )
         return g if lift is not None else g.value
 

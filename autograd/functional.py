@@ -1,7 +1,8 @@
-"""Derivatives of functions: vjp, jvp, jacobian, hessian, hvp, as `torch.autograd.functional` has them.
+"""Derivatives of functions: vjp, jvp, jacobian, hessian, hvp, as in `torch.autograd.functional`.
 
-`func` takes tensors and returns a tensor (for hessian and hvp: a single number); `inputs` is a tensor or
-a tuple of them, and results have the same structure.  `create_graph=True` keeps results differentiable.
+`func` takes tensors and returns a tensor (for hessian and hvp: a single number); `inputs` is a
+tensor or a tuple of them, and results have the same structure.  `create_graph=True` keeps results
+differentiable.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Structure = Tensor | tuple[Tensor, ...]
 def vjp(
     func: Callable[..., Any], inputs: Structure, v: Any = None, create_graph: bool = False
 ) -> tuple[Any, Any]:
-    """(outputs, v^T J): the gradient of func weighted by `v` (of the output's shape; 1 for a number)."""
+    """(outputs, v^T J): func's gradient weighted by `v` (of the output's shape; 1 for a number)."""
     xs = _fresh(inputs, create_graph)
     with enable_grad():
         out = func(*xs)
@@ -45,7 +46,9 @@ def jvp(
         out = func(*xs)
         outs = _tuple(out)
         us = [_leaf(np.zeros(o.shape, o.dtype)) for o in outs]
-        grads = grad(outs, xs, us, create_graph=True, allow_unused=True, materialize_grads=True)
+        grads: Any = grad(
+            outs, xs, us, create_graph=True, allow_unused=True, materialize_grads=True
+        )
         tracked = [(g, d) for g, d in zip(grads, vs, strict=True) if g.tracked]
         if tracked:
             gs, ds = zip(*tracked, strict=True)
@@ -58,7 +61,7 @@ def jvp(
 
 
 def jacobian(func: Callable[..., Any], inputs: Structure, create_graph: bool = False) -> Any:
-    """d out / d input, of shape (*out.shape, *input.shape); tuples nest as output, then input."""
+    """D out / d input, of shape (*out.shape, *input.shape); tuples nest as output, then input."""
     xs = _fresh(inputs, create_graph)
     with enable_grad():
         out = func(*xs)
@@ -91,7 +94,7 @@ def hvp(
     _match(xs, vs)
     with enable_grad():
         out = _number("hvp", func(*xs))
-        grads = grad(out, xs, create_graph=True, allow_unused=True, materialize_grads=True)
+        grads: Any = grad(out, xs, create_graph=True, allow_unused=True, materialize_grads=True)
         products = [ops.sum(ops.mul(g, d)) for g, d in zip(grads, vs, strict=True) if g.tracked]
         found: Any = [None] * len(xs)
         if products:

@@ -1,4 +1,4 @@
-"""Derivatives against finite differences: `gradcheck` and `gradgradcheck`, for your own functions."""
+"""Derivatives against finite differences: `gradcheck`, `gradgradcheck`, for your own functions."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def _check(
 ) -> None:
     wanted = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.tracked]
     if not wanted:
-        raise ValueError("gradcheck: none of the inputs requires grad, so there is nothing to check")
+        raise ValueError(
+            "gradcheck: none of the inputs requires grad, so there is nothing to check"
+        )
     for i in wanted:
         if inputs[i].dtype != dtypes.float64:
             raise ValueError(

@@ -1,8 +1,8 @@
 """The graph of recorded ops, and the walk back through it.
 
-A node knows its op, the edges to its inputs' nodes, and what its vjps read.  An edge is a Node, or the
-leaf Tensor itself.  Nodes never refer to the tensor they made, so there are no reference cycles: drop
-the loss and the graph is gone at once.
+A node knows its op, the edges to its inputs' nodes, and what its vjps read.  An edge is a Node, or
+the leaf Tensor itself.  Nodes never refer to the tensor they made, so there are no reference
+cycles: drop the loss and the graph is gone at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import heapq
 import itertools
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +20,10 @@ import numpy as np
 from autograd import buffers
 from autograd.errors import GraphError, ModifiedError
 from autograd.modes import modes
-from autograd.op import TABLE, Plan
+from autograd.op import TABLE
 
 if TYPE_CHECKING:
-    from autograd.tensor import Tensor
+    pass
 
 Lift = Callable[..., Any] | None
 _next_order = itertools.count().__next__
@@ -31,17 +31,17 @@ _by_order = attrgetter("order")
 
 
 class Node:
-    """One recorded op.  `order` grows with creation, so descending order is a valid order for backward."""
+    """One recorded op.  `order` grows with creation, so backward goes by descending order."""
 
     __slots__ = (
-        "op", "plan", "meta", "edges", "saved", "versions", "out", "specs", "hooks", "order", "where",
-        "__weakref__",
+        "op", "plan", "meta", "edges", "saved", "versions", "out", "specs", "hooks", "order",
+        "where", "__weakref__",
     )  # fmt: skip
 
     def __init__(
         self,
         op: Any,
-        plan: Plan | None,
+        plan: Any,
         meta: dict[str, Any],
         edges: list[Any],
         saved: Any,
@@ -96,8 +96,8 @@ def backward_pass(
 ) -> dict[Any, Any]:
     """Push the gradients of the roots (edge -> gradient) down; returns those of the leaves.
 
-    `keep`: leave the graph usable.  `lift`: None to work on bare values, or what makes a Tensor of a
-    value and its node, so that the pass itself goes through the choke point (create_graph, observers).
+    `keep`: leave the graph usable.  `lift`: None to work on bare values, or what makes a Tensor of
+    a value and its node, so that the pass itself can be recorded and observed (create_graph).
     `targets`: only the way to these edges is walked, and what is returned are their gradients.
 
     A node is created after everything it depends on, so going by descending order no node is met
@@ -245,7 +245,7 @@ def accumulate(present: Any, contribution: Any) -> Any:
 
 
 def sole(array: Any) -> bool:
-    """True when nothing but one variable of the caller and one of its caller can see this memory."""
+    """True when only one variable of the caller, and one of its caller, sees this memory."""
     if type(array) is not np.ndarray or sys.getrefcount(array) > _SOLE:
         return False
     base = array.base

@@ -1,8 +1,9 @@
 """Views and in-place changes, with PyTorch's rules.
 
-All views of one memory share a version number, which every in-place change raises: a saved tensor that
-was changed is found at backward.  A changed view rewrites the history of its base, functionally:
-`base' = put_view(base, view')`; other views of that base renew their node when they are next used.
+All views of one memory share a version number, which every in-place change raises: a saved tensor
+that was changed is found at backward.  A changed view rewrites the history of its base,
+functionally: `base' = put_view(base, view')`; other views of that base renew their node when they
+are next used.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def update(name: str, f: Callable[..., Any], t: Tensor, *others: Any, **meta: An
 
 
 def _before(t: Tensor) -> Tensor:
-    """A stand-in for `t` as it is now, so that the node that will replace its own can refer to it."""
+    """A stand-in for `t` as it is now, so that the node that replaces its own can refer to it."""
     old = Tensor.wrap(t.value)
     old.node, old.tracked, old.version = t.node, t.tracked, t.version
     return old
@@ -109,8 +110,8 @@ def _store(name: str, t: Tensor, result: Any) -> None:
             )
         if value.shape != t.value.shape:
             raise RuntimeError(
-                f"{name}: the result has shape {value.shape}, which does not fit the tensor of shape"
-                f" {t.value.shape} that it is written into"
+                f"{name}: the result has shape {value.shape}, which does not fit the tensor of"
+                f" shape {t.value.shape} that it is written into"
             )
         if not np.can_cast(value.dtype, t.value.dtype, "same_kind"):
             raise RuntimeError(

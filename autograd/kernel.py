@@ -1,7 +1,7 @@
 """Numba, on demand: kernels are declared at import and compiled at their first call.
 
-The only module that imports Numba.  `@kernel` marks a pure loop that writes `out`; `@device` marks a
-scalar function that kernels call; `by_dtype` joins a float32 and a float64 body under one name.
+The only module that imports Numba.  `@kernel` marks a pure loop that writes `out`; `@device` marks
+a scalar function that kernels call; `by_dtype` joins a float32 and a float64 body under one name.
 `word_at`, `array_at` and `elements_of` read memory by address: one kernel, any number of arrays.
 Compiled code is cached on disk, so a machine waits once.
 """
@@ -25,9 +25,9 @@ COLD_CACHE = (
     "tapegrad: compiling kernels for this machine; a wait of some seconds, once"
     " (they are cached on disk)"
 )
-# A large device function that LLVM calls instead of inlining keeps its loop scalar: float64 erf took
-# 16.7 ms per million elements without forceinline, 2.6 ms with it.
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
+# A large device function that LLVM calls instead of inlining keeps its loop scalar: float64 erf
+# took 16.7 ms per million elements without forceinline, 2.6 ms with it.
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _lock = threading.RLock()
 
 
@@ -40,6 +40,7 @@ class Device:
         self.compiled: Any = None
 
     def __call__(self, *args: Any) -> Any:
+        """Call the plain Python function."""
         return self.function(*args)
 
     def resolve(self) -> Any:
@@ -58,6 +59,7 @@ class ByDtype:
         self.compiled: Any = None
 
     def __call__(self, x: Any) -> Any:
+        """Call the plain Python function of `x`'s type: float32's, or else float64's."""
         single = getattr(x, "dtype", None) == "float32"
         return (self.float32 if single else self.float64).function(x)
 
@@ -86,7 +88,7 @@ class Native:
     """A function for kernels made of LLVM instructions; `build()` makes the Numba intrinsic."""
 
     def __init__(self, build: Callable[[], Any]):
-        functools.update_wrapper(self, build)
+        functools.update_wrapper(self, build)  # type: ignore[arg-type]  # only kernels can call it
         self.build = build
         self.compiled: Any = None
 
@@ -101,7 +103,10 @@ _DEVICES = (Device, ByDtype, Native)
 
 
 class Kernel:
-    """A jitted loop.  `run` is the compiled dispatcher after the first call: call `k.run(out, *arrays)`."""
+    """A jitted loop: call `k.run(out, *arrays)`.
+
+    `run` is the compiled dispatcher after the first call.
+    """
 
     def __init__(self, function: Callable[..., None]):
         functools.update_wrapper(self, function)
@@ -109,6 +114,7 @@ class Kernel:
         self.run: Callable[..., Any] = self._first_run
 
     def __call__(self, *args: Any) -> Any:
+        """Run the loop: `k(out, *arrays)` is `k.run(out, *arrays)`, one Python call slower."""
         return self.run(*args)
 
     def __repr__(self) -> str:
@@ -281,7 +287,8 @@ def _numba() -> Any:
     """Numba, imported at the first kernel.
 
     A listener links a kernel's device functions when the compiler really runs (a kernel that comes
-    from the disk cache needs none of them: 0.3 s less), and tells the user once why this takes time.
+    from the disk cache needs none of them: 0.3 s less), and tells the user once why this takes
+    time.
     """
     import numba
     from numba.core import event
@@ -320,7 +327,7 @@ def _stamp(dispatcher: Any, function: Callable[..., Any]) -> None:
 
     Numba looks only at the kernel's own file.
     """
-    index = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    index: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(index, "_source_stamp"):
         stats = [os.stat(file) for file in sorted(_files(function))]
         index._source_stamp = [(stat.st_mtime, stat.st_size) for stat in stats]

@@ -11,12 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backward as _backward
-from autograd import creation, dtypes, inplace
+from autograd import backward as _backward, creation, dtypes, inplace
 from autograd.op import FUNCTIONS, METHODS, Op, ops
 from autograd.tensor import Tensor
 
-_REFLECTED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+_REFLECTED = (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+)
 _NUMBERS = (Tensor, int, float, bool, np.number, np.bool_, np.ndarray)
 
 

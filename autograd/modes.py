@@ -64,7 +64,7 @@ class _Decorator:
 
 
 class set_grad_enabled(_Decorator):
-    """Switch recording on or off: at once as a function, until the end of the block as a context."""
+    """Switch recording on or off: at once as a function, to the end of the block as a context."""
 
     def __init__(self, mode: bool):
         self.mode = bool(mode)
@@ -75,6 +75,7 @@ class set_grad_enabled(_Decorator):
         return type(self)(self.mode)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate: undo the switch made at once, and set the mode inside `function` alone."""
         modes.grad = self.before
         return super().__call__(function)
 
@@ -107,7 +108,7 @@ class no_grad(_Switch):
 
 
 class enable_grad(_Switch):
-    """Record inside, also within `no_grad`.  A context or a decorator, of the current thread only."""
+    """Record inside, even in `no_grad`.  A context or a decorator, of the current thread only."""
 
     mode = True
 
@@ -118,7 +119,7 @@ def is_grad_enabled() -> bool:
 
 
 class observe(_Decorator):
-    """Call `observer(op, inputs, meta, result)` after every op of this thread, backward included."""
+    """Call `observer(op, inputs, meta, result)` after each op of this thread, backward included."""
 
     def __init__(self, observer: Callable[..., None]):
         self.observer = observer

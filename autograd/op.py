@@ -1,33 +1,34 @@
-"""The op table: everything about a primitive in one record.
+r"""The op table: everything about a primitive in one record.
 
     relu = op(
         "relu",
-        math=r"\\max(x, 0)",
-        dmath=(r"g\\,[x > 0]",),
-        kernel=_relu,                                   # jitted loop, NumPy ufunc, or (out, *arrays) function
-        vjp=(lambda g, out: relu_grad(g, out),),        # one per input; its parameters say what it reads
-        ref=lambda x: np.maximum(x, 0),                 # slow, obvious NumPy: the oracle
+        math=r"\max(x, 0)",
+        dmath=(r"g\,[x > 0]",),
+        kernel=_relu,                             # a jitted loop, a NumPy ufunc, or a function
+        vjp=(lambda g, out: relu_grad(g, out),),  # one per input; its parameters: what it reads
+        ref=lambda x: np.maximum(x, 0),           # slow, obvious NumPy: the oracle
         samples=(Sample((3, 4), avoid=0), Sample(())),
     )
 
-The signature of `ref` names the inputs (positional) and the metadata (keyword-only, with defaults).
-A vjp asks for what it reads by parameter name: `g`, `out`, an input `x`, its `x_shape` or `x_dtype`, a
-piece of metadata, or `needs` (which inputs want a gradient).  What no vjp asks for is not kept alive.
+The signature of `ref` names the inputs (positional) and the metadata (keyword-only).  A vjp asks
+for what it reads by parameter name: `g`, `out`, an input `x`, its `x_shape` or `x_dtype`, a piece
+of metadata; of a variadic tail `*xs` for `xs`, `xs_shapes`, and `i`, its own place there.  What no
+vjp asks for is not kept alive.
 """
 
 from __future__ import annotations
 
 import contextvars
 import inspect
-import operator
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd import buffers, dtypes, kernel, shapes
+from autograd import buffers, kernel, shapes
+from autograd.plan import Plan, make_plan
 
 TABLE: dict[str, Op] = {}
 """Every primitive by name, in order of definition."""
@@ -44,7 +45,7 @@ _KNOWN = 1024
 
 
 class _Ops:
-    """Every primitive and composed function as an attribute: how vjps of one family reach another."""
+    """Every op and composed function as an attribute: how one family reaches another."""
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"no op or function {name!r}")
@@ -55,10 +56,10 @@ ops = _Ops()
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs on which an op is tested: a tuple is the shape of a random float array, else a value.
+    """Inputs on which an op is tested: a tuple is the shape of random floats, all else a value.
 
-    `low`, `high`: range.  `avoid`: kinks, kept at a distance of 0.1.  `distinct`: no two entries are
-    closer than 0.05 (for sorting).  `meta`: the op's metadata.  `order`: highest derivative tested.
+    `low`, `high`: range.  `avoid`: kinks, kept at a distance of 0.1.  `distinct`: no two entries
+    are closer than 0.05 (for sorting).  `meta`: metadata.  `order`: highest derivative tested.
     """
 
     inputs: tuple[Any, ...]
@@ -92,24 +93,6 @@ class Sample:
             object.__setattr__(self, name, value)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a node keeps, given which inputs want a gradient."""
-
-    parents: tuple[int, ...]
-    keep: tuple[int, ...]
-    """Inputs that a vjp reads."""
-    keeps_out: bool
-    calls: tuple[tuple[Callable[..., Any], Any, Any], ...]
-    """For each parent, last first, (vjp, pick, sources).
-
-    `pick` takes the arguments out of (g, out, *kept inputs); where that does not give them all it is
-    None and `sources` says where each comes from, or is None too where `g` is the only one.
-    """
-    specs: bool
-    """True when a vjp asks for shapes or dtypes."""
-
-
 class Op:
     """One primitive.  Calling it goes through `autograd.trace.apply`, the engine's choke point."""
 
@@ -119,6 +102,11 @@ class Op:
         "broadcasts", "kink", "arity", "numeric", "typed_by", "pure", "known", "names",
         "metadata",
     )  # fmt: skip
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, facet: str) -> Any: ...
+        def __call__(self, *inputs: Any, **meta: Any) -> Any: ...  # noqa: D102
 
     def __init__(self, name: str, **facets: Any):
         self.name = name
@@ -183,9 +171,9 @@ class Op:
         if first.nbytes >= buffers.LARGE:
             shape = shapes.broadcast(self.name, *map(np.shape, values))
             out = buffers.empty(shape, self.result or first.dtype)
-            return _quiet.run(self.kernel, *values, out)
+            return quiet.run(self.kernel, *values, out)
         try:
-            out = _quiet.run(self.kernel, *values)
+            out = quiet.run(self.kernel, *values)
         except ValueError:
             shapes.broadcast(self.name, *map(np.shape, values))
             raise
@@ -216,7 +204,7 @@ class Op:
         if kernel.JIT:
             self.kernel(out, *arrays, **meta)
         else:
-            out[...] = _quiet.run(self.ref, *arrays, **meta)
+            out[...] = quiet.run(self.ref, *arrays, **meta)
         return out
 
     def _shape_of(self, given: tuple[Any, ...], meta: dict[str, Any]) -> shapes.Shape:
@@ -235,12 +223,12 @@ class Op:
 
     def _run_ref(self, values: Any, meta: dict[str, Any]) -> np.ndarray:
         result = self.result or values[0].dtype
-        return np.asarray(_quiet.run(self.ref, *values, **meta)).astype(result, copy=False)
+        return np.asarray(quiet.run(self.ref, *values, **meta)).astype(result, copy=False)
 
     def into(self, out: np.ndarray, values: Any, meta: dict[str, Any]) -> None:
         """Run and write the result into `out`, which may be one of the inputs."""
         if self.numeric:
-            _quiet.run(self.kernel, *values, out)
+            quiet.run(self.kernel, *values, out)
         else:
             np.copyto(out, self.run(values, meta), casting="same_kind")
 
@@ -248,20 +236,20 @@ class Op:
         """The name of input `i`; all inputs of a variadic tail share one."""
         return self.inputs[min(i, len(self.inputs) - 1)]
 
-    def vjp_of(self, i: int) -> Callable[..., Any] | None:
-        """The vjp for input `i`."""
+    def vjp_of(self, i: int) -> Any:
+        """The vjp for input `i`, or None."""
         return self.vjp[min(i, len(self.inputs) - 1)]
 
     def plan(self, wanted: int, count: int) -> Plan:
         """What to keep for a backward pass to the inputs whose bit is set in `wanted` (cached)."""
-        plan = _make_plan(self, [bool(wanted >> i & 1) for i in range(count)])
+        plan = make_plan(self, [bool(wanted >> i & 1) for i in range(count)])
         if not self.variadic:
             self.plans[wanted] = plan
         return plan
 
 
 class _Quiet(threading.local):
-    """Runs NumPy with its floating-point warnings off: `_quiet.run(function, *args)`.
+    """Runs NumPy with its floating-point warnings off: `quiet.run(function, *args)`.
 
     `np.errstate` costs 0.9 us, more than the addition it guards; a context entered per call 0.1 us.
     """
@@ -269,65 +257,13 @@ class _Quiet(threading.local):
     def __init__(self) -> None:
         context = contextvars.copy_context()
         context.run(np.seterr, all="ignore")
-        self.run = context.run
+        self.run: Callable[..., Any] = context.run
 
 
-_quiet = _Quiet()
+quiet = _Quiet()
 
 
-def _make_plan(op: Op, wanted: list[bool]) -> Plan:
-    parents = [i for i, want in enumerate(wanted) if want and op.vjp and op.vjp_of(i)]
-    found = []
-    for i in parents:
-        names = inspect.signature(op.vjp_of(i)).parameters
-        found.append((op.vjp_of(i), [_source(op, name, i) for name in names]))
-    sources = {source for _, its in found for source in its}
-    keep = {detail for kind, detail in sources if kind == "input"}
-    if ("rest", None) in sources:
-        keep.update(range(len(op.inputs) - 1, len(wanted)))
-    order = sorted(keep)
-    calls = []
-    for vjp, its in found:
-        placed = [("input", order.index(d)) if kind == "input" else (kind, d) for kind, d in its]
-        slots = {"g": 0, "out": 1, "input": 2}
-        if placed == [("g", None)]:
-            calls.append((vjp, None, None))
-        elif len(placed) > 1 and all(kind in slots for kind, _ in placed):
-            pick = operator.itemgetter(*(slots[kind] + (d or 0) for kind, d in placed))
-            calls.append((vjp, pick, None))
-        else:
-            calls.append((vjp, None, tuple(placed)))
-    return Plan(
-        parents=tuple(parents),
-        keep=tuple(order),
-        keeps_out=("out", None) in sources,
-        calls=tuple(reversed(calls)),
-        specs=any(kind in ("shape", "dtype", "shapes") for kind, _ in sources),
-    )
-
-
-def _source(op: Op, name: str, i: int) -> tuple[str, Any]:
-    """Where a vjp's parameter `name` comes from."""
-    base, _, suffix = name.rpartition("_")
-    rest = op.inputs[-1] if op.variadic else None
-    if name in ("g", "out"):
-        return name, None
-    if name == "i" and op.variadic:
-        return "constant", i - len(op.inputs) + 1
-    if name in op.defaults or name in op.required:
-        return "meta", name
-    if name == rest:
-        return "rest", None
-    if base == rest and suffix == "shapes":
-        return "shapes", len(op.inputs) - 1
-    if name in op.inputs:
-        return "input", op.inputs.index(name)
-    if base in op.inputs and base != rest and suffix in ("shape", "dtype"):
-        return suffix, op.inputs.index(base)
-    raise TypeError(f"op {op.name}: a vjp asks for {name!r}, which is not an input or metadata")
-
-
-def op(  # noqa: PLR0913 - the record's facets
+def op(
     name: str,
     *,
     math: str,
@@ -349,11 +285,13 @@ def op(  # noqa: PLR0913 - the record's facets
 ) -> Op:
     """Define a primitive and enter it in the table.
 
-    Names of `ref`'s parameters are those of the inputs and metadata.  `types`: "number" (promoted to one dtype), "float" (integers
-    become float32 first) or "same" (mixed dtypes are an error, as in PyTorch's products).  `result`: the dtype of
-    the result where it is not that of the inputs, or a function of the arrays.  `exempt`: inputs that
-    keep their own dtype (indices, masks).  `scalar`: the same on Python floats.  `kink`: the convention
-    where the derivative does not exist.  `methods`: Tensor methods and operators; default, its name.
+    `types`: "number" (promoted to one dtype), "float" (integers become float32 first) or "same"
+    (mixed dtypes are an error, as in PyTorch's products).  `result`: the dtype of the result where
+    it is not that of the inputs, or a function of the arrays.  `exempt`: inputs that keep their own
+    dtype (indices, masks).  `broadcasts`: gradients are summed back to the inputs' shapes; implied
+    for ufuncs and loops.  `scalar`: the same on Python floats.  `view`: the result shares memory.
+    `kink`: the convention where the derivative does not exist.  `methods`: Tensor methods and
+    operators, its name by default.  `numpy`: NumPy functions with this signature.
     """
     record = Op(
         name, math=math, ref=ref, kernel=kernel, samples=samples, vjp=vjp, dmath=dmath, shape=shape,

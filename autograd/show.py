@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ def tensor_repr(t: Tensor) -> str:
     if type(t.value) is float:
         body, notes = repr(t.value), []
     else:
-        kind = {"float_kind": _formatter(t.value)} if dtypes.is_float(t.dtype) else None
+        kind: Any = {"float_kind": _formatter(t.value)} if dtypes.is_float(t.dtype) else None
         body = np.array2string(
             t.value, separator=", ", prefix="tensor(", threshold=1000, formatter=kind
         )

@@ -1,7 +1,7 @@
-"""The Tensor: a value, the node that made it, and a gradient.  Its arithmetic is bound from the op table.
+"""The Tensor: a value, the node that made it, and a gradient.  The op table binds its arithmetic.
 
-`value` is a NumPy array, or a Python float for a scalar (`autograd.scalar`): the same ops, without the
-cost of an array.
+`value` is a NumPy array, or a Python float for a scalar (`autograd.scalar`): the same ops, without
+the cost of an array.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,21 @@ class Tensor:
     __slots__ = ("value", "node", "tracked", "version", "view_of", "_grad", "extra", "__weakref__")
 
     __hash__ = object.__hash__  # by identity, although == compares elements
+
+    if TYPE_CHECKING:  # bound by autograd.methods
+
+        def __getattr__(self, name: str) -> Any: ...
+        def _unary(self) -> Tensor: ...
+        def _binary(self, other: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+        __neg__ = __pos__ = __abs__ = __invert__ = _unary
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _binary
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _binary
+        __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _binary
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _binary
+        __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _binary
+        __eq__ = __ne__ = _binary  # type: ignore[assignment]
 
     def __init__(self, data: Any = ()):
         array = np.array(data.numpy() if isinstance(data, Tensor) else data, dtypes.DEFAULT)
@@ -153,7 +168,7 @@ class Tensor:
         return self.array.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The values as an array that shares memory; RuntimeError for a tensor that requires grad."""
+        """The values as an array sharing memory; RuntimeError for a tensor that requires grad."""
         if self.tracked and not force:
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad: the array would leave the graph."
@@ -214,7 +229,8 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.numel() != 1:
             raise RuntimeError(
-                f"bool: a tensor of shape {self.shape} has no single truth value; use any() or all()"
+                f"bool: a tensor of shape {self.shape} has no single truth value;"
+                " use any() or all()"
             )
         return bool(self.item())
 
@@ -229,7 +245,9 @@ class Tensor:
         return iter([self[i] for i in range(self.shape[0])])
 
     def __contains__(self, element: Any) -> bool:
-        return bool((self.array == (element.array if isinstance(element, Tensor) else element)).any())
+        return bool(
+            (self.array == (element.array if isinstance(element, Tensor) else element)).any()
+        )
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if not self.shape and spec else repr(self)
@@ -299,8 +317,8 @@ class Tensor:
                 raise TypeError(f"grad must be a Tensor or None, not {type(g).__name__}")
             if g.shape != self.shape or g.dtype != self.dtype:
                 raise RuntimeError(
-                    f"assigned grad has shape {g.shape} and dtype {g.dtype.name}, but the tensor has"
-                    f" {self.shape} and {self.dtype.name}"
+                    f"assigned grad has shape {g.shape} and dtype {g.dtype.name}, but the tensor"
+                    f" has {self.shape} and {self.dtype.name}"
                 )
         self._grad = g
 
@@ -321,7 +339,9 @@ class Tensor:
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:
         """Call `hook(tensor)` after the gradient of this leaf was accumulated."""
         if not self.tracked or self.node is not None:
-            raise RuntimeError("post accumulate grad hooks belong on leaf tensors that require grad")
+            raise RuntimeError(
+                "post accumulate grad hooks belong on leaf tensors that require grad"
+            )
         return Handle(self._extra("after"), hook)
 
     def _extra(self, name: str) -> dict[Any, Any]:

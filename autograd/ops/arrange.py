@@ -136,9 +136,9 @@ def _pad_shape(x: shapes.Shape, *, widths: Widths, value: float) -> shapes.Shape
 def _pad(out: np.ndarray, x: np.ndarray, *, widths: Widths, value: float) -> None:
     """A negative width crops, so padding is its own kind of gradient."""
     out[...] = value
-    into = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(out.shape, widths))
-    taken = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths))
-    out[(*into, ...)] = x[(*taken, ...)]
+    into: Any = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(out.shape, widths))
+    taken: Any = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths))
+    out[into or ...] = x[taken or ...]
 
 
 def _pad_ref(x: np.ndarray, *, widths: Widths, value: float = 0.0) -> np.ndarray:

@@ -10,15 +10,15 @@ from autograd import shapes, vmath
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 from autograd.reduction import (
-    clear,
-    fold,
     has_nan,
     reduce,
     reduced,
+    require_float,
     run_grad,
     run_loss,
     same_shape,
     share,
+    total,
     weighted,
 )
 
@@ -26,26 +26,22 @@ log_, log1p_ = vmath.log, vmath.log1p
 
 
 @kernel
-def _bce(out, p, target, weight, lanes, count):
+def _bce(out, p, target, weight, terms, count):
     low, one = out.dtype.type(-100), out.dtype.type(1)
-    if lanes is None:
-        for i in range(p.size):
-            yes, no = log_(p[i]), log1p_(-p[i])
+    loss = 0.0
+    for start in range(0, p.size, terms.size):
+        stop = start + terms.size
+        ps, ts = p[start:stop], target[start:stop]
+        ws = ps if weight is None else weight[start:stop]
+        for i in range(ps.size):
+            yes, no = log_(ps[i]), log1p_(-ps[i])
             yes, no = low if yes < low else yes, low if no < low else no
-            loss = (target[i] - one) * no - target[i] * yes
-            out[i] = loss if weight is None else loss * weight[i]
-    else:
-        clear(lanes)
-        for start in range(0, p.size, lanes.size):
-            stop = start + lanes.size
-            ps, ts = p[start:stop], target[start:stop]
-            ws = ps if weight is None else weight[start:stop]
-            for i in range(ps.size):
-                yes, no = log_(ps[i]), log1p_(-ps[i])
-                yes, no = low if yes < low else yes, low if no < low else no
-                loss = (ts[i] - one) * no - ts[i] * yes
-                lanes[i] += loss if weight is None else loss * ws[i]
-        out[0] = fold(lanes) / count
+            term = (ts[i] - one) * no - ts[i] * yes
+            terms[i] = term if weight is None else term * ws[i]
+        if count is not None:
+            loss += total(terms[: ps.size])
+    if count is not None:
+        out[0] = loss / count
 
 
 @kernel
@@ -62,6 +58,7 @@ def _bce_grad(out, v, p, target, weight, count):
 def _run_bce(
     out: np.ndarray, p: np.ndarray, target: np.ndarray, weight: Any, *, reduction: str
 ) -> None:
+    require_float("binary_cross_entropy", out)
     run_loss(_bce, out, (p, target, weight), reduction)
     if has_nan(out):  # what is outside [0, 1] has no logarithm, so the loop need not look
         wrong = p[~((p >= 0) & (p <= 1))]
@@ -105,11 +102,12 @@ _BCE_SAMPLES = (
     *(Sample((3, 4), (3, 4), (4,), low=0.2, high=0.8, meta=m) for m in _METAS),
     Sample((2, 0), (2, 0), None, meta={"reduction": "sum"}),
 )
-_GRAD_SAMPLES = tuple(
-    Sample(v, (3, 4), (3, 4), weight, low=0.2, high=0.8, meta={"reduction": reduction})
-    for v, reduction in (((), "mean"), ((), "sum"), ((3, 4), "none"))
-    for weight in (None, (3, 4))
-) + (
+_GRAD_SAMPLES = (
+    *(
+        Sample(v, (3, 4), (3, 4), weight, low=0.2, high=0.8, meta={"reduction": reduction})
+        for v, reduction in (((), "mean"), ((), "sum"), ((3, 4), "none"))
+        for weight in (None, (3, 4))
+    ),
     Sample((), (), (), None, low=0.2, high=0.8, meta={"reduction": "mean"}),
     Sample((2, 0), (2, 0), (2, 0), None, meta={"reduction": "none"}),
 )
@@ -131,9 +129,7 @@ binary_cross_entropy_grad = op(
     ref=_bce_grad_ref,
     vjp=(
         lambda g, p, target, weight, reduction: reduced(
-            ops.mul(
-                g, ops.binary_cross_entropy_grad(1.0, p, target, weight, reduction="sum")
-            ),
+            ops.mul(g, ops.binary_cross_entropy_grad(1.0, p, target, weight, reduction="sum")),
             reduction,
         ),
         _bce_curve,
@@ -163,9 +159,7 @@ binary_cross_entropy = op(
             g, p, target, weight, reduction=reduction
         ),
         lambda g, p, weight, reduction, p_shape: weighted(
-            ops.mul(
-                share(g, reduction, p_shape), ops.sub(ops.log1p(ops.neg(p)), ops.log(p))
-            ),
+            ops.mul(share(g, reduction, p_shape), ops.sub(ops.log1p(ops.neg(p)), ops.log(p))),
             weight,
         ),
         None,

@@ -208,7 +208,12 @@ bitwise_not = op(
     shape=lambda x: x,
     result=_whole("bitwise_not", "~"),
     ref=lambda x: np.invert(x),
-    samples=(Sample(np.array([5, -1])), Sample(_MASKS[0]), Sample(np.array(True)), Sample(np.zeros((2, 0), np.int64))),
+    samples=(
+        Sample(np.array([5, -1])),
+        Sample(_MASKS[0]),
+        Sample(np.array(True)),
+        Sample(np.zeros((2, 0), np.int64)),
+    ),
     methods=("__invert__", "bitwise_not"),
     numpy=(np.invert,),
 )

@@ -21,11 +21,10 @@ from autograd.classes import (
     index_shape,
     scratch,
     shift,
-    total,
 )
 from autograd.kernel import device, kernel
-from autograd.op import Sample, _quiet, op, ops
-from autograd.reduction import reduce
+from autograd.op import Sample, quiet, op, ops
+from autograd.reduction import reduce, require_float, total
 
 log_ = vmath.log
 
@@ -147,6 +146,7 @@ def _run_loss(
         raise RuntimeError(
             f"cross_entropy: label_smoothing must be between 0 and 1; got {label_smoothing}"
         )
+    require_float("cross_entropy", out)
     x, numbers, mode = by_class(x), class_numbers("cross_entropy", target), MODES[reduction]
     _loss.run(
         out.ravel(), x, numbers, weight, scratch(x), mode, ignore_index, float(label_smoothing)
@@ -188,7 +188,7 @@ def _labels(
 
 
 def _softmax_parts(x: Any) -> tuple[Any, Any, int]:
-    """x - max(x), the sum of its exp, and the dimension of the classes."""
+    """`x - max(x)`, the sum of its exp, and the dimension of the classes."""
     dim = class_dim(x.shape)
     x = x - x.max(dim, keepdims=True, initial=-np.inf)
     return x, np.exp(x).sum(dim, keepdims=True), dim
@@ -266,9 +266,7 @@ _SAMPLES = (
 cross_entropy_rows = op(
     "cross_entropy_rows",
     math=r"\textstyle\sum_c q_c",
-    kernel=lambda out, *its, **meta: np.copyto(
-        out, _quiet.run(_rows_ref, *its, **meta)
-    ),
+    kernel=lambda out, *its, **meta: np.copyto(out, quiet.run(_rows_ref, *its, **meta)),
     shape=lambda x, target, weight, **_: tuple(
         1 if i == class_dim(x) else size for i, size in enumerate(x)
     ),
@@ -351,7 +349,10 @@ cross_entropy_index_grad = op(
 
 cross_entropy_index = op(
     "cross_entropy_index",
-    math=r"-\textstyle\sum_n \sum_c q_{nc} \ln p_{nc} / \sum_n w_{t_n}, \quad p = \mathrm{softmax}(x)",
+    math=(
+        r"-\textstyle\sum_n \sum_c q_{nc} \ln p_{nc} / \sum_n w_{t_n},"
+        r" \quad p = \mathrm{softmax}(x)"
+    ),
     dmath=(r"g\,(p_c \textstyle\sum_k q_k - q_c) / \sum_n w_{t_n}", None, None),
     kernel=_run_loss,
     shape=lambda x, target, weight, *, reduction, **_: index_shape(

@@ -1,7 +1,7 @@
 """Einstein summation: `einsum` reads any equation, the primitive `contract` does the products.
 
-`einsum` takes diagonals (`ii`), drops broadcast dimensions and sums what stands in one operand only.
-What is left is multilinear, so that its derivative is a contraction again.
+`einsum` takes diagonals (`ii`), drops broadcast dimensions and sums what stands in one operand
+only.  What is left is multilinear, so that its derivative is a contraction again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd import shapes
 from autograd.errors import ShapeError
-from autograd.op import Sample, _quiet, function, op, ops
+from autograd.op import Sample, quiet, function, op, ops
 
 _SEARCH = 20_000
 """Products from which looking for an order of contraction, and BLAS, repay their 15 us."""
@@ -32,9 +32,7 @@ def _terms(equation: str) -> Terms:
 
 def _sizes(equation: str, *xs: shapes.Shape) -> dict[str, int]:
     terms, _ = _terms(equation)
-    return {
-        label: size for term, x in zip(terms, xs, strict=True) for label, size in zip(term, x)
-    }
+    return {label: size for term, x in zip(terms, xs, strict=True) for label, size in zip(term, x)}
 
 
 def _contract_shape(*xs: shapes.Shape, equation: str) -> shapes.Shape:
@@ -44,7 +42,7 @@ def _contract_shape(*xs: shapes.Shape, equation: str) -> shapes.Shape:
 
 def _contract(out: np.ndarray, *xs: np.ndarray, equation: str) -> None:
     products = math.prod(_sizes(equation, *(x.shape for x in xs)).values())
-    _quiet.run(np.einsum, equation, *xs, out=out, optimize=products > _SEARCH)
+    quiet.run(np.einsum, equation, *xs, out=out, optimize=products > _SEARCH)
 
 
 def _contract_vjp(g: Any, xs: tuple[Any, ...], i: int, equation: str) -> Any:
@@ -84,7 +82,8 @@ def einsum(equation: Any, *operands: Any) -> Any:
 
     A label is a letter.  Labels that the result does not name are summed; without `->` the result
     has those that occur once, in alphabetical order.  `...` stands for further dimensions, which
-    broadcast; a repeated label (`ii`) for the diagonal.  Also `einsum(x, [0, 1], y, [1, 2], [0, 2])`.
+    broadcast; a repeated label (`ii`) for the diagonal.  Labels can also be given as lists of
+    numbers: `einsum(x, [0, 1], y, [1, 2], [0, 2])`.
     """
     if not isinstance(equation, str):
         equation, operands = _from_lists((equation, *operands))
@@ -155,9 +154,7 @@ def _expand(equation: str, ndims: tuple[int, ...]) -> Terms:
     left, arrow, right = equation.replace(" ", "").partition("->")
     given = left.split(",")
     if len(given) != len(ndims):
-        raise ValueError(
-            f"einsum: {equation!r} has {len(given)} operands, {len(ndims)} were given"
-        )
+        raise ValueError(f"einsum: {equation!r} has {len(given)} operands, {len(ndims)} were given")
     extra = [_unnamed(equation, term, ndim) for term, ndim in zip(given, ndims, strict=True)]
     free = [c for c in ascii_letters if c not in equation]
     if max(extra) > len(free):

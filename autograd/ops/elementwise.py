@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd import dtypes, shapes
 from autograd.kernel import kernel
-from autograd.op import Sample, _quiet, function, op, ops
+from autograd.op import Sample, quiet, function, op, ops
 
 _ONE = (Sample((3, 4)), Sample(()), Sample((2, 0)))
 _PAIRS = (
@@ -193,7 +193,7 @@ def _division(name: str, f: Any) -> Callable[..., None]:
                 f"{name}: integer division by zero; divide floats to get inf or nan,"
                 " or replace the zeros first"
             )
-        _quiet.run(f, x, y, out)
+        quiet.run(f, x, y, out)
 
     return run
 
@@ -308,7 +308,7 @@ clone = op(
 
 
 def _cast(out: np.ndarray, x: np.ndarray, *, dtype: Any) -> None:
-    _quiet.run(np.copyto, out, x, "unsafe")
+    quiet.run(np.copyto, out, x, "unsafe")
 
 
 cast = op(

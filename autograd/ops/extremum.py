@@ -40,7 +40,7 @@ def _along(x: np.ndarray, dim: Any) -> Any:
 def _extreme(reduce: np.ufunc) -> Callable[..., None]:
     def run(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool) -> None:
         axes = shapes.axis_indices(dim, x.ndim, "amax")
-        reduce.reduce(x, axes, None, out, keepdim)
+        reduce.reduce(x, axes, out=out, keepdims=bool(keepdim))
 
     return run
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd.kernel import kernel
-from autograd.op import Sample, _quiet, op, ops
+from autograd.op import Sample, quiet, op, ops
 from autograd.vmath import (
     erf as _erf_of,
     exp as _exp_of,
@@ -60,7 +60,7 @@ exp2 = op(
     "exp2",
     math=r"2^{x}",
     dmath=(r"g\,2^{x} \ln 2",),
-    kernel=lambda out, x: _quiet.run(np.exp2, x, out),
+    kernel=lambda out, x: quiet.run(np.exp2, x, out),
     shape=lambda x: x,
     types="float",
     ref=lambda x: np.exp2(x),
@@ -136,7 +136,7 @@ log2 = op(
     "log2",
     math=r"\log_2 x",
     dmath=(r"\frac{g}{x \ln 2}",),
-    kernel=lambda out, x: _quiet.run(np.log2, x, out),
+    kernel=lambda out, x: quiet.run(np.log2, x, out),
     shape=lambda x: x,
     types="float",
     ref=lambda x: np.log2(x),
@@ -149,7 +149,7 @@ log10 = op(
     "log10",
     math=r"\log_{10} x",
     dmath=(r"\frac{g}{x \ln 10}",),
-    kernel=lambda out, x: _quiet.run(np.log10, x, out),
+    kernel=lambda out, x: quiet.run(np.log10, x, out),
     shape=lambda x: x,
     types="float",
     ref=lambda x: np.log10(x),

@@ -1,4 +1,4 @@
-"""Losses of log-probabilities: the negative log-likelihood of a class, Kullback-Leibler divergence."""
+"""Losses of log-probabilities: negative log-likelihood of a class, Kullback-Leibler divergence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from autograd import shapes, vmath
 from autograd.classes import MODES, by_class, check_numbers, class_dim, class_numbers, index_shape
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
-from autograd.reduction import clear, fold, reduce, reduced_shape, run_loss, share
+from autograd.reduction import (
+    reduce,
+    reduced_shape,
+    require_float,
+    run_loss,
+    share,
+    total,
+)
 
 exp_, log_ = vmath.exp, vmath.log
 
@@ -64,6 +71,7 @@ def _run_nll(
     reduction: str,
     ignore_index: int,
 ) -> None:
+    require_float("nll_loss", out)
     log_p, target = by_class(log_p), class_numbers("nll_loss", target)
     _nll.run(out.ravel(), log_p, target, weight, MODES[reduction], ignore_index)
     check_numbers("nll_loss", out, target, log_p.shape[1], ignore_index)
@@ -186,22 +194,19 @@ nll_loss = op(
 
 
 @kernel
-def _kl(out, x, target, lanes, count, log_target):
+def _kl(out, x, target, terms, count, log_target):
     zero = out.dtype.type(0)
-    if lanes is None:
-        for i in range(x.size):
-            t = target[i]
+    loss = 0.0
+    for start in range(0, x.size, terms.size):
+        xs, ts = x[start : start + terms.size], target[start : start + terms.size]
+        for i in range(xs.size):
+            t = ts[i]
             entropy = zero if t == zero else t * log_(t)
-            out[i] = exp_(t) * (t - x[i]) if log_target else entropy - t * x[i]
-    else:
-        clear(lanes)
-        for start in range(0, x.size, lanes.size):
-            xs, ts = x[start : start + lanes.size], target[start : start + lanes.size]
-            for i in range(xs.size):
-                t = ts[i]
-                entropy = zero if t == zero else t * log_(t)
-                lanes[i] += exp_(t) * (t - xs[i]) if log_target else entropy - t * xs[i]
-        out[0] = fold(lanes) / count
+            terms[i] = exp_(t) * (t - xs[i]) if log_target else entropy - t * xs[i]
+        if count is not None:
+            loss += total(terms[: xs.size])
+    if count is not None:
+        out[0] = loss / count
 
 
 def _kl_ref(x: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
@@ -251,12 +256,14 @@ kl_div = op(
     ref=_kl_ref,
     vjp=(_kl_dx, _kl_dtarget),
     kink="At t = 0 the loss is 0 and its derivative for t is -inf.",
-    samples=tuple(
-        Sample(*its, low=0.2, meta={"reduction": reduction, "log_target": log_target})
-        for its in (((3, 4), (3, 4)), ((3, 1), (4,)), ((4,), (3, 4)), ((), ()))
-        for reduction in _REDUCTIONS
-        for log_target in (False, True)
-    )
-    + (Sample((2, 0), (2, 0), meta={"reduction": "sum"}),),
+    samples=(
+        *(
+            Sample(*its, low=0.2, meta={"reduction": reduction, "log_target": log_target})
+            for its in (((3, 4), (3, 4)), ((3, 1), (4,)), ((4,), (3, 4)), ((), ()))
+            for reduction in _REDUCTIONS
+            for log_target in (False, True)
+        ),
+        Sample((2, 0), (2, 0), meta={"reduction": "sum"}),
+    ),
     methods=(),
 )

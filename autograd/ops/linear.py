@@ -1,7 +1,7 @@
 """Matrix products.  No transposed copy is ever made: `x @ y.T` and `x.T @ y` are ops of their own.
 
-Small products run in jitted loops, large ones in the BLAS that NumPy brings: a call of it costs 1 us,
-what the loops need for some thousand multiplications.
+Small products run in jitted loops, large ones in the BLAS that NumPy brings: a call of it costs
+1 us, what the loops need for some thousand multiplications.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from autograd import shapes
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
-from autograd.op import Sample, _quiet, op, ops
+from autograd.op import Sample, quiet, op, ops
 
 SMALL = 4096
 """Multiplications up to which the loops win.  On the reference machine, float32, loop against BLAS:
@@ -23,7 +23,7 @@ SMALL = 4096
 
 @kernel
 def _product(out, x, y):
-    """out = x @ y."""
+    """`out = x @ y`."""
     m, k = x.shape
     n = y.shape[1]
     zero = out.dtype.type(0)
@@ -44,7 +44,7 @@ def _product(out, x, y):
 
 @kernel
 def _product_tn(out, x, y):
-    """out = x.T @ y."""
+    """`out = x.T @ y`."""
     k, m = x.shape
     n = y.shape[1]
     zero = out.dtype.type(0)
@@ -65,7 +65,7 @@ def _product_tn(out, x, y):
 
 @kernel
 def _product_nt(out, x, y, bias):
-    """out = x @ y.T + bias, four columns at a time: four sums that do not wait for each other."""
+    """`out = x @ y.T + bias`, four columns at a time: four sums that do not wait for each other."""
     m, k = x.shape
     n = y.shape[0]
     zero = out.dtype.type(0)
@@ -107,12 +107,12 @@ def _in_order(x: np.ndarray) -> np.ndarray:
 
 
 def _blas(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    """np.matmul, which hands transposed matrices to BLAS as they are; what lies otherwise is copied."""
+    """np.matmul, which hands transposed matrices to BLAS as is; what lies otherwise is copied."""
     if not (x.flags.c_contiguous or x.swapaxes(-1, -2).flags.c_contiguous):
         x = x.copy()
     if not (y.flags.c_contiguous or y.swapaxes(-1, -2).flags.c_contiguous):
         y = y.copy()
-    _quiet.run(np.matmul, x, y, out)
+    quiet.run(np.matmul, x, y, out)
 
 
 def _matmul(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
@@ -195,9 +195,7 @@ def _matmul_tn_shape(x: shapes.Shape, y: shapes.Shape) -> shapes.Shape:
     return *_batch("matmul_tn", x, y), x[-1], y[-1]
 
 
-def _linear_shape(
-    x: shapes.Shape, weight: shapes.Shape, bias: shapes.Shape | None
-) -> shapes.Shape:
+def _linear_shape(x: shapes.Shape, weight: shapes.Shape, bias: shapes.Shape | None) -> shapes.Shape:
     if len(weight) != 2 or not x or x[-1] != weight[1]:
         expected = f"x (..., {weight[1]})" if len(weight) == 2 else "weight (outputs, inputs)"
         raise ShapeError(f"linear: x is {x} but weight is {weight}; expected {expected}")

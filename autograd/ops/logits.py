@@ -1,4 +1,4 @@
-"""Binary cross-entropy of logits x, where p = sigmoid(x); `pos_weight` multiplies the positives' term."""
+"""Binary cross-entropy of logits x, p = sigmoid(x); `pos_weight` multiplies the positives' term."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from autograd import shapes, vmath
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 from autograd.reduction import (
-    clear,
-    fold,
     reduce,
     reduced,
     run_grad,
     run_loss,
     same_shape,
     share,
+    total,
     weighted,
 )
 
@@ -25,25 +24,22 @@ sigmoid_, softplus_ = vmath.sigmoid, vmath.softplus
 
 
 @kernel
-def _logits(out, x, target, weight, pos_weight, lanes, count):
+def _logits(out, x, target, weight, pos_weight, terms, count):
     one = out.dtype.type(1)
-    if lanes is None:
-        for i in range(x.size):
-            up = one if pos_weight is None else one + (pos_weight[i] - one) * target[i]
-            loss = (one - target[i]) * x[i] + up * softplus_(-x[i])
-            out[i] = loss if weight is None else loss * weight[i]
-    else:
-        clear(lanes)
-        for start in range(0, x.size, lanes.size):
-            stop = start + lanes.size
-            xs, ts = x[start:stop], target[start:stop]
-            ws = xs if weight is None else weight[start:stop]
-            qs = xs if pos_weight is None else pos_weight[start:stop]
-            for i in range(xs.size):
-                up = one if pos_weight is None else one + (qs[i] - one) * ts[i]
-                loss = (one - ts[i]) * xs[i] + up * softplus_(-xs[i])
-                lanes[i] += loss if weight is None else loss * ws[i]
-        out[0] = fold(lanes) / count
+    loss = 0.0
+    for start in range(0, x.size, terms.size):
+        stop = start + terms.size
+        xs, ts = x[start:stop], target[start:stop]
+        ws = xs if weight is None else weight[start:stop]
+        qs = xs if pos_weight is None else pos_weight[start:stop]
+        for i in range(xs.size):
+            up = one if pos_weight is None else one + (qs[i] - one) * ts[i]
+            term = (one - ts[i]) * xs[i] + up * softplus_(-xs[i])
+            terms[i] = term if weight is None else term * ws[i]
+        if count is not None:
+            loss += total(terms[: xs.size])
+    if count is not None:
+        out[0] = loss / count
 
 
 @kernel
@@ -157,12 +153,12 @@ binary_cross_entropy_with_logits_grad = op(
         None,
         None,
     ),
-    samples=tuple(
-        Sample(v, (3, 4), (3, 4), *weights, meta={"reduction": reduction})
-        for v, reduction in (((), "mean"), ((), "sum"), ((3, 4), "none"))
-        for weights in _WEIGHTS
-    )
-    + (
+    samples=(
+        *(
+            Sample(v, (3, 4), (3, 4), *weights, meta={"reduction": reduction})
+            for v, reduction in (((), "mean"), ((), "sum"), ((3, 4), "none"))
+            for weights in _WEIGHTS
+        ),
         Sample((), (), (), None, None, meta={"reduction": "mean"}),
         Sample((2, 0), (2, 0), (2, 0), None, None, meta={"reduction": "none"}),
     ),

@@ -17,36 +17,32 @@ from autograd import shapes
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 from autograd.reduction import (
-    clear,
-    fold,
     reduce,
     reduced,
     reduced_shape,
     run_grad,
     run_loss,
     share,
+    total,
 )
 
 
 @kernel
-def _distance(out, x, target, lanes, count, edge, inside, outside, offset):
+def _distance(out, x, target, terms, count, edge, inside, outside, offset):
     number = out.dtype.type
     edge, half = number(edge), number(inside / 2)
     outside, offset = number(outside), number(offset)
-    if lanes is None:
-        for i in range(x.size):
-            d = x[i] - target[i]
+    loss = 0.0
+    for start in range(0, x.size, terms.size):
+        xs, ts = x[start : start + terms.size], target[start : start + terms.size]
+        for i in range(xs.size):
+            d = xs[i] - ts[i]
             a = abs(d)
-            out[i] = half * d * d if a <= edge else outside * a - offset
-    else:
-        clear(lanes)
-        for start in range(0, x.size, lanes.size):
-            xs, ts = x[start : start + lanes.size], target[start : start + lanes.size]
-            for i in range(xs.size):
-                d = xs[i] - ts[i]
-                a = abs(d)
-                lanes[i] += half * d * d if a <= edge else outside * a - offset
-        out[0] = fold(lanes) / count
+            terms[i] = half * d * d if a <= edge else outside * a - offset
+        if count is not None:
+            loss += total(terms[: xs.size])
+    if count is not None:
+        out[0] = loss / count
 
 
 @kernel
@@ -104,7 +100,7 @@ def _curve(
 
 
 def _apart(*shape: int) -> tuple[np.ndarray, np.ndarray]:
-    """x and target whose distances keep away from 0 and from every edge that the samples use."""
+    """`x` and `target` whose distances keep away from 0 and from every edge that the samples use."""
     x = np.linspace(-2, 2, math.prod(shape)).reshape(shape)
     return x, x - np.resize([-1.5, 0.55, -0.15, 0.12, -0.6, 1.7], shape)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd import shapes
 from autograd.kernel import kernel
-from autograd.op import Sample, _quiet, function, op, ops
+from autograd.op import Sample, quiet, function, op, ops
 
 _ONE = (Sample((3, 4)), Sample(()), Sample((2, 0)))
 _POSITIVE = (Sample((3, 4), low=0.3), Sample((), low=0.3), Sample((2, 0)))
@@ -129,7 +129,7 @@ power = op(
     "pow",
     math=r"x^y",
     dmath=(r"g\,y\,x^{y-1}", r"g\,x^y \ln x"),
-    kernel=lambda out, x, y: _quiet.run(np.power, x, y, out),
+    kernel=lambda out, x, y: quiet.run(np.power, x, y, out),
     shape=lambda x, y: shapes.broadcast("pow", x, y),
     broadcasts=True,
     ref=lambda x, y: np.power(x, y),

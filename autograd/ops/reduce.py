@@ -83,9 +83,9 @@ def _sum_columns(out, x, sums, count):
 
 def _steps(shape: shapes.Shape, axes: shapes.Shape) -> Steps:
     """Shapes (outer, n, inner) in which to sum `axes`, one run of neighbours after the other."""
-    runs: list[list[int]] = []
+    runs: list[list[Any]] = []
     for i, size in enumerate(shape):
-        summed = i in axes
+        summed = int(i in axes)
         if size == 1:
             continue  # belongs to either kind
         if runs and runs[-1][0] == summed:

@@ -11,11 +11,19 @@ from typing import Any
 import numpy as np
 
 from autograd import shapes, vmath
-from autograd.classes import MODES, by_class, class_dim, exponentiate, rows_of, scratch, shift, total
+from autograd.classes import (
+    MODES,
+    by_class,
+    class_dim,
+    exponentiate,
+    rows_of,
+    scratch,
+    shift,
+)
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
-from autograd.reduction import reduce, reduced_shape
+from autograd.reduction import reduce, reduced_shape, total
 
 log_ = vmath.log
 
@@ -173,7 +181,11 @@ def _by_row(v: Any, x_shape: shapes.Shape, reduction: str) -> Any:
     """The gradient of a row's loss, with the dimension of the classes, as an op."""
     if reduction == "none":
         return ops.unsqueeze(v, dim=class_dim(x_shape))
-    return ops.div(v, shapes.numel(x_shape) / x_shape[class_dim(x_shape)]) if reduction == "mean" else v
+    return (
+        ops.div(v, shapes.numel(x_shape) / x_shape[class_dim(x_shape)])
+        if reduction == "mean"
+        else v
+    )
 
 
 def _scaled(values: Any, weight: Any, x_shape: shapes.Shape, factor: float = 1.0) -> Any:
@@ -300,10 +312,8 @@ cross_entropy_probability = op(
     types="float",
     ref=_ref,
     vjp=(
-        lambda g, x, target, weight, reduction, label_smoothing: (
-            ops.cross_entropy_probability_grad(
-                g, x, target, weight, reduction=reduction, label_smoothing=label_smoothing
-            )
+        lambda g, x, target, weight, reduction, label_smoothing: ops.cross_entropy_probability_grad(
+            g, x, target, weight, reduction=reduction, label_smoothing=label_smoothing
         ),
         _dtarget,
         None,

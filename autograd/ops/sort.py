@@ -40,7 +40,7 @@ def _argsort(out: np.ndarray, x: np.ndarray, *, dim: int, descending: bool, stab
 def _order_ref(x: Any, dim: int, descending: bool) -> Any:
     """By Python's stable sort."""
 
-    def key(v: float) -> tuple[bool, float]:
+    def key(v: Any) -> tuple[bool, Any]:
         nan = bool(np.isnan(v))
         return nan != descending, 0.0 if nan else -v if descending else v
 

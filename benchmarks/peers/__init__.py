@@ -62,10 +62,14 @@ def serve(cases: Cases, value: Callable[[Any], float], versions: dict[str, str])
     """Answer requests until stdin ends.
 
     {"do": "about"} names the cases; {"do": "losses", "case", "count"} runs a fresh step so many
-    times; {"do": "time", "case", "seconds"} measures seconds per step, keeping the step for later.
+    times; {"do": "time", "case", "seconds"} measures seconds per step, of a fresh step too: a
+    network trained for long has vanishing gradients, and denormal numbers are slow.
     """
+
+    def make(name: str) -> dict[str, Any]:
+        return getattr(workloads, name)()
+
     replies, sys.stdout = sys.stdout, sys.stderr
-    steps: dict[str, Step] = {name: make() for name, make in CONTROLS.items()}
     for line in sys.stdin:
         request = json.loads(line)
         name = request.get("case")
@@ -74,13 +78,12 @@ def serve(cases: Cases, value: Callable[[Any], float], versions: dict[str, str])
                 about = {"python": platform.python_version(), "numpy": np.__version__, **versions}
                 answer: Any = {"cases": list(cases), "versions": about}
             elif request["do"] == "losses":
-                step = cases[name](getattr(workloads, name)())
+                step = cases[name](make(name))
                 answer = [value(step()) for _ in range(request["count"])]
             else:
-                if name not in steps:
-                    steps[name] = cases[name](getattr(workloads, name)())
-                    measure(steps[name], 0.05)  # warm
-                answer = measure(steps[name], request["seconds"])
+                step = CONTROLS[name]() if name in CONTROLS else cases[name](make(name))
+                measure(step, request["seconds"] / 4)  # warm
+                answer = measure(step, request["seconds"])
         except Exception as error:  # the parent reports it and goes on
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=replies, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 import autograd
 import nn
@@ -113,22 +114,24 @@ def load(task: str, where: str | None) -> Split:
     """The data of a task; `where` is the directory of IDX files, for "images"."""
     if task != "images":
         return TOYS[task]()
-    if where is None and not FASHION.is_dir():
+    if where in (None, "fashion"):
+        where = str(FASHION)
+    if where == str(FASHION) and not FASHION.is_dir():
         raise DataError(
             "--task images needs --data DIR with MNIST's or Fashion-MNIST's four files"
             " (Debian and Ubuntu: apt-get install dataset-fashion-mnist)"
         )
-    return images(FASHION if where is None else Path(where))
+    return images(Path(where))
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, not the whole usage; exit code 2."""
-        self.exit(2, f"nn.demo: {message}\n")
+        """One line, in place of the whole usage."""
+        raise DataError(message)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Parse the command line, train, test, save.  Returns the exit code."""
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The command line, its defaults filled in from the task's recipe."""
     parser = _Parser(prog="python -m nn.demo", description=__doc__)
     parser.add_argument("--task", choices=RECIPES, help="default: digits, or images with --data")
     parser.add_argument(
@@ -140,25 +143,35 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, metavar="FILE", help="default: tapegrad-TASK.npz")
     args = parser.parse_args(argv)
-    where = None if args.data in ("digits", "fashion") else args.data
-    task = args.task or ("digits" if args.data in (None, "digits") else "images")
-    _, epochs, batch, lr = RECIPES[task]
-    for name in ("epochs", "batch"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            parser.error(f"--{name} must be 1 or more")
-    path = args.save or Path(f"tapegrad-{task}.npz")
+    implied = {None: None, "digits": "digits"}.get(args.data, "images")
+    if args.task and implied and args.task != implied:
+        parser.error(f"--task {args.task} does not go with --data {args.data}")
+    args.task = args.task or implied or "digits"
+    _, epochs, batch, lr = RECIPES[args.task]
+    for name, default in (("epochs", epochs), ("batch", batch), ("lr", lr)):
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+        if not 0 < getattr(args, name) < math.inf:
+            parser.error(f"--{name} must be greater than 0")
+    args.save = args.save or Path(f"tapegrad-{args.task}.npz")
+    if not args.save.absolute().parent.is_dir():
+        parser.error(f"no such directory: {args.save.absolute().parent}")
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train, test, save.  Returns the exit code."""
     try:
-        if not path.absolute().parent.is_dir():
-            raise DataError(f"no such directory: {path.absolute().parent}")
-        data = load(task, where)
+        args = parse(argv)
+        data = load(args.task, args.data)
     except DataError as error:
         print(f"nn.demo: {error}", file=sys.stderr)
         return 2
     autograd.manual_seed(args.seed)
-    model = train(data, task, args.epochs or epochs, args.batch or batch, args.lr or lr)
+    model = train(data, args.task, args.epochs, args.batch, args.lr)
     print(f"test accuracy {accuracy(model, data.x_test, data.y_test):.2%}")
-    save(model, path)
-    print(f"model saved to {path}")
+    save(model, args.save)
+    print(f"model saved to {args.save}")
     return 0
 
 
