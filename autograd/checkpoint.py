@@ -23,7 +23,7 @@ def checkpoint(
     """`function(*args, **kwargs)`, of whose recorded ops nothing is kept until backward needs it.
 
     Works with `grad`, double backward and captured parameters.  `preserve_rng_state`: the second
-    run draws the same random numbers.  `use_reentrant` is accepted as PyTorch's and changes nothing.
+    run draws the same random numbers.  `use_reentrant` is accepted as in PyTorch, without effect.
     """
     if not modes.grad:
         return function(*args, **kwargs)

@@ -74,7 +74,9 @@ class ByDtype:
             def stub(x):
                 raise NotImplementedError
 
-            @overload(stub, jit_options={**_OPTIONS, "forceinline": True})
+            options: Any = {**_OPTIONS, "forceinline": True}
+
+            @overload(stub, jit_options=options)
             def choose(x):
                 if x == nbtypes.float32:
                     return lambda x: single(x)

@@ -1,10 +1,10 @@
 """The reduction of a loss over its elements, "mean", "sum" or "none", inside its one pass.
 
-A forward loop is `(out, *arrays, terms, count, *numbers)`: it computes as many losses as `terms` holds
-and adds them up.  A backward loop is `(out, v, *arrays, count, *numbers)`, where `v` is the gradient that
-arrives at the loss.  `count` divides the sum; it is None where nothing is reduced, and `terms` is `out`.
-All arrays are flat and of one size.  float32 losses are summed in float64, in an order that the size
-alone fixes.
+A forward loop is `(out, *arrays, terms, count, *numbers)`: it computes as many losses as `terms`
+holds and adds them up.  A backward loop is `(out, v, *arrays, count, *numbers)`, where `v` is the
+gradient that arrives at the loss.  `count` divides the sum; it is None where nothing is reduced,
+and `terms` is `out`.  All arrays are flat and of one size.  float32 losses are summed in float64,
+in an order that the size alone fixes.
 """
 
 from __future__ import annotations
@@ -41,6 +41,24 @@ def total(terms):
     for i in range(size - size % 8, size):
         s0 += terms[i]
     return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+
+
+@device
+def clear(lanes):
+    """Start partial sums that lie side by side."""
+    for i in range(lanes.size):
+        lanes[i] = 0.0
+
+
+@device
+def fold(lanes):
+    """The sum of the partial sums; a power of two of them."""
+    width = lanes.size
+    while width > 1:
+        width //= 2
+        for i in range(width):
+            lanes[i] += lanes[i + width]
+    return lanes[0]
 
 
 def reduced_shape(op: str, shape: shapes.Shape, reduction: str) -> shapes.Shape:

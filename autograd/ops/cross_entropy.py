@@ -23,7 +23,7 @@ from autograd.classes import (
     shift,
 )
 from autograd.kernel import device, kernel
-from autograd.op import Sample, quiet, op, ops
+from autograd.op import Sample, op, ops, quiet
 from autograd.reduction import reduce, require_float, total
 
 log_ = vmath.log

@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd import shapes
 from autograd.errors import ShapeError
-from autograd.op import Sample, quiet, function, op, ops
+from autograd.op import Sample, function, op, ops, quiet
 
 _SEARCH = 20_000
 """Products from which looking for an order of contraction, and BLAS, repay their 15 us."""

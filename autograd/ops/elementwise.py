@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd import dtypes, shapes
 from autograd.kernel import kernel
-from autograd.op import Sample, quiet, function, op, ops
+from autograd.op import Sample, function, op, ops, quiet
 
 _ONE = (Sample((3, 4)), Sample(()), Sample((2, 0)))
 _PAIRS = (

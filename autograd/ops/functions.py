@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd.kernel import kernel
-from autograd.op import Sample, quiet, op, ops
+from autograd.op import Sample, op, ops, quiet
 from autograd.vmath import (
     erf as _erf_of,
     exp as _exp_of,

@@ -14,7 +14,7 @@ import numpy as np
 from autograd import shapes
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
-from autograd.op import Sample, quiet, op, ops
+from autograd.op import Sample, op, ops, quiet
 
 SMALL = 4096
 """Multiplications up to which the loops win.  On the reference machine, float32, loop against BLAS:

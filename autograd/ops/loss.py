@@ -100,7 +100,7 @@ def _curve(
 
 
 def _apart(*shape: int) -> tuple[np.ndarray, np.ndarray]:
-    """`x` and `target` whose distances keep away from 0 and from every edge that the samples use."""
+    """`x` and `target` whose distances avoid 0 and every edge that the samples use."""
     x = np.linspace(-2, 2, math.prod(shape)).reshape(shape)
     return x, x - np.resize([-1.5, 0.55, -0.15, 0.12, -0.6, 1.7], shape)
 

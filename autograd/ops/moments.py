@@ -11,9 +11,8 @@ import numpy as np
 
 from autograd import shapes
 from autograd.errors import DtypeError, ShapeError
-from autograd.kernel import kernel
+from autograd.kernel import device, kernel
 from autograd.op import Sample, function, op, ops
-from autograd.reduction import clear, fold
 
 
 @functools.lru_cache(maxsize=4096)
@@ -55,17 +54,28 @@ def _lanes(n: int, inner: int) -> np.ndarray:
     )
 
 
+@device
+def _fold(lanes):
+    """The sum of the lanes, a power of two."""
+    width = lanes.size
+    while width > 1:
+        width //= 2
+        for i in range(width):
+            lanes[i] += lanes[i + width]
+    return lanes[0]
+
+
 @kernel
 def _square_rows(out, x, center, lanes, divisor):
     for o in range(x.shape[0]):
         row, c = x[o], np.float64(center[o])
-        clear(lanes)
+        lanes[:] = 0.0
         for start in range(0, row.size, lanes.size):
             part = row[start : start + lanes.size]
             for i in range(part.size):
                 d = part[i] - c
                 lanes[i] += d * d
-        out[o] = fold(lanes) / divisor
+        out[o] = _fold(lanes) / divisor
 
 
 @kernel

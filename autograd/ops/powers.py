@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd import shapes
 from autograd.kernel import kernel
-from autograd.op import Sample, quiet, function, op, ops
+from autograd.op import Sample, function, op, ops, quiet
 
 _ONE = (Sample((3, 4)), Sample(()), Sample((2, 0)))
 _POSITIVE = (Sample((3, 4), low=0.3), Sample((), low=0.3), Sample((2, 0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autograd.kernel import kernel
-from autograd.op import Sample, quiet, op, ops
+from autograd.op import Sample, op, ops, quiet
 
 _JUMPS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # where roundings jump
 _BETWEEN = (Sample((3, 4), avoid=_JUMPS), Sample((), avoid=_JUMPS), Sample((2, 0)))

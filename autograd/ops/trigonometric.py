@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd import shapes
 from autograd.kernel import kernel
-from autograd.op import Sample, quiet, op, ops
+from autograd.op import Sample, op, ops, quiet
 
 _ONE = (Sample((3, 4)), Sample(()), Sample((2, 0)))
 _INSIDE = (Sample((3, 4), low=-0.8, high=0.8), Sample((), low=-0.8, high=0.8), Sample((2, 0)))
