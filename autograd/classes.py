@@ -25,22 +25,62 @@ _TILE = 1024
 
 
 @device
-def shift(row, x):
-    """Row = x - max(x).  Four maxima, since one would wait for its last comparison."""
-    size = x.size
+def gather(tile, x, first):
+    """Copy rows `first`, `first + 1` ... of x (N, C, D) to the tile, reading neighbours together."""
+    classes, inner = x.shape[1], x.shape[2]
+    if inner == 1:
+        flat = x.reshape(x.size)
+        part = flat[first * classes : first * classes + tile.size]
+        for i in range(tile.size):
+            tile[i] = part[i]
+        return
+    r = 0
+    while r * classes < tile.size:
+        n, d = (first + r) // inner, (first + r) % inner
+        span = min(tile.size // classes - r, inner - d)
+        for c in range(classes):
+            for k in range(span):
+                tile[(r + k) * classes + c] = x[n, c, d + k]
+        r += span
+
+
+@device
+def scatter(out, tile, first):
+    """The way back: write the tile to rows `first`, `first + 1` ... of out (N, C, D)."""
+    classes, inner = out.shape[1], out.shape[2]
+    if inner == 1:
+        flat = out.reshape(out.size)
+        part = flat[first * classes : first * classes + tile.size]
+        for i in range(tile.size):
+            part[i] = tile[i]
+        return
+    r = 0
+    while r * classes < tile.size:
+        n, d = (first + r) // inner, (first + r) % inner
+        span = min(tile.size // classes - r, inner - d)
+        for c in range(classes):
+            for k in range(span):
+                out[n, c, d + k] = tile[(r + k) * classes + c]
+        r += span
+
+
+@device
+def shift(row):
+    """row -= max(row).  Four maxima, since one would wait for its last comparison."""
+    size = row.size
     a = b = c = d = row.dtype.type(-np.inf)
     for j in range(0, size - 3, 4):
-        a = x[j] if x[j] > a else a
-        b = x[j + 1] if x[j + 1] > b else b
-        c = x[j + 2] if x[j + 2] > c else c
-        d = x[j + 3] if x[j + 3] > d else d
+        a = row[j] if row[j] > a else a
+        b = row[j + 1] if row[j + 1] > b else b
+        c = row[j + 2] if row[j + 2] > c else c
+        d = row[j + 3] if row[j + 3] > d else d
     for j in range(size - size % 4, size):
-        a = x[j] if x[j] > a else a
+        a = row[j] if row[j] > a else a
     a = a if a > b else b
     c = c if c > d else d
     a = a if a > c else c
     for j in range(size):
-        row[j] = x[j] - a
+        row[j] -= a
 
 
 @device
@@ -50,11 +90,10 @@ def exponentiate(tile):
         tile[i] = exp_(tile[i])
 
 
-def scratch(x: np.ndarray) -> np.ndarray:
-    """Memory for a tile of whole rows of x (N, C, D), and two numbers for each of its rows."""
-    classes = x.shape[1]
-    rows = max(1, min(_TILE // max(classes, 1), x.shape[0] * x.shape[2]))
-    return np.empty(rows * (classes + 2), x.dtype)
+def scratch(x: np.ndarray, width: int) -> np.ndarray:
+    """Memory for the tile of a loop over x (N, C, D): some rows of `width` numbers."""
+    rows = max(1, min(_TILE // max(width, 1), x.shape[0] * x.shape[2]))
+    return np.empty((rows, width), x.dtype)
 
 
 def class_dim(x: shapes.Shape) -> int:

@@ -249,8 +249,10 @@ def sole(array: Any) -> bool:
     if type(array) is not np.ndarray or sys.getrefcount(array) > _SOLE:
         return False
     base = array.base
+    if not array.flags.writeable:
+        return False  # repeated, or not ours
     if base is None:
-        return array.flags.writeable
+        return True
     return buffers.is_pooled(base) and sys.getrefcount(base) <= _SOLE_BASE
 
 

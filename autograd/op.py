@@ -243,8 +243,7 @@ class Op:
     def plan(self, wanted: int, count: int) -> Plan:
         """What to keep for a backward pass to the inputs whose bit is set in `wanted` (cached)."""
         plan = make_plan(self, [bool(wanted >> i & 1) for i in range(count)])
-        if not self.variadic:
-            self.plans[wanted] = plan
+        self.plans[wanted + (1 << count)] = plan
         return plan
 
 

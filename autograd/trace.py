@@ -49,15 +49,17 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
         values.append(x)
         kind = type(x)
         if kind is _ndarray:
-            if dtype is None:
+            if op.exempt and _exempt(op, len(values) - 1):
+                pass
+            elif dtype is None:
                 dtype = x.dtype
-            elif x.dtype is not dtype and not (op.exempt and _exempt(op, len(values) - 1)):
+            elif x.dtype is not dtype:
                 plain = False
         elif kind is float or kind is int:
             numbers = True
         elif x is not None:
             plain = False
-    if plain and dtype in _FLOATS and not numbers:
+    if plain and not numbers and dtype and (dtype in _FLOATS or op.types != "float"):
         out = op.run(values, meta)
     elif plain and numbers and _numbers_fit(op, inputs, dtype):
         out = op.scalar(*values, **meta) if dtype is None else op.run(values, meta)
@@ -72,7 +74,7 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
     result.view_of = result._grad = result.extra = result.node = None
     result.tracked = False
     if wanted and modes.grad:
-        plan = op.plans.get(wanted) or op.plan(wanted, len(inputs))
+        plan = op.plans.get(wanted + bit) or op.plan(wanted, len(inputs))
         if plan.parents:
             record(op, plan, inputs, values, meta, result)
     if op.view:

@@ -13,16 +13,20 @@ from benchmarks.timing import Peer, Results, compare_losses, machine, run
 from benchmarks.workloads import SUITES, Case
 
 
-def start_peers(python: str | None) -> list[Peer]:
+def start_peers(python: str | None, threads: int) -> list[Peer]:
     """Start tapegrad and NumPy here, PyTorch and micrograd under `python` if it has them."""
-    peers = [Peer("tapegrad", "ours", sys.executable), Peer("NumPy", "numpy_", sys.executable)]
+    peers = [
+        Peer("tapegrad", "ours", sys.executable, threads=threads),
+        Peer("NumPy", "numpy_", sys.executable, threads=threads),
+    ]
     for name, module, *options in (
         ("PyTorch", "torch_"),
         ("PyTorch fused", "torch_", "--fused"),
         ("micrograd", "micrograd_"),
     ):
         try:
-            peers.append(Peer(name, module, python or sys.executable, *options))
+            peer = Peer(name, module, python or sys.executable, *options, threads=threads)
+            peers.append(peer)
         except RuntimeError as error:  # noqa: PERF203 - a peer that is not installed
             print(f"without {name}: {error}", file=sys.stderr)
     return peers
@@ -82,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("suite", choices=sorted(SUITES), nargs="?", default="steps")
     parser.add_argument("--torch-python", help="a Python that has PyTorch and micrograd")
+    parser.add_argument("--threads", type=int, default=0, help="of BLAS and PyTorch; 0: their own")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.2, help="per case, peer and round")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases of the suite")
@@ -92,7 +97,7 @@ def main() -> None:
         parser.error(
             f"no such case; {args.suite} has {', '.join(c.name for c in SUITES[args.suite])}"
         )
-    peers = start_peers(args.torch_python)
+    peers = start_peers(args.torch_python, args.threads)
     try:
         agreement = {
             case.name: compare_losses(case, [p for p in peers if case.name in p.about["cases"]])

@@ -15,12 +15,13 @@ from typing import Any
 from benchmarks.workloads import Case
 
 ROOT = Path(__file__).resolve().parent.parent
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Peer:
     """One process that measures: `benchmarks.peers.<module>` under some Python."""
 
-    def __init__(self, name: str, module: str, python: str, *options: str):
+    def __init__(self, name: str, module: str, python: str, *options: str, threads: int = 0):
         self.name = name
         self.process = subprocess.Popen(
             [python, "-m", f"benchmarks.peers.{module}", *options],
@@ -29,6 +30,7 @@ class Peer:
             stderr=subprocess.PIPE if module not in ("ours", "numpy_") else None,
             text=True,
             cwd=ROOT,
+            env={**os.environ, **(dict.fromkeys(THREADS, str(threads)) if threads else {})},
         )
         self.about = self.ask(do="about")
 

@@ -462,3 +462,11 @@ def test_anomaly_names_op_and_line():
     x = leaf(0.0)
     with autograd.detect_anomaly(), pytest.raises(RuntimeError, match=r"(?s)sqrt.*test_graph\.py"):
         (x.sqrt() * 0).backward()
+
+
+def test_accumulating_into_a_repeated_gradient():
+    """The gradient of a sum is one number repeated: it must not be added into in place."""
+    x = autograd.randn(200, 1000, requires_grad=True)
+    y = x * 1.0
+    ((y.sum(-1) * 2.0).sum() + (y * y).sum()).backward()
+    assert np.allclose(x.grad, 2 + 2 * x.detach().numpy(), rtol=1e-6)

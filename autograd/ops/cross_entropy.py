@@ -18,7 +18,9 @@ from autograd.classes import (
     class_dim,
     class_numbers,
     exponentiate,
+    gather,
     index_shape,
+    scatter,
     scratch,
     shift,
 )
@@ -48,27 +50,23 @@ def _dot(row, weight):
 
 @kernel
 def _loss(out, x, target, weight, scratch, mode, ignore, smoothing):
-    classes, inner = x.shape[1], x.shape[2]
-    height = scratch.size // (classes + 2)
-    dots = scratch[height * classes :]
+    classes, height = x.shape[1], scratch.shape[0]
+    room = scratch.reshape(scratch.size)
+    dots = room[height * classes :]
     keep, soft = 1.0 - smoothing, smoothing / classes
     rest = 0.0
     if soft > 0.0:
         rest = smoothing if weight is None else soft * total(weight)
     loss, share = 0.0, 0.0
-    n = d = 0
     for first in range(0, target.size, height):
         rows = min(height, target.size - first)
-        tile = scratch[: rows * classes]
+        tile = room[: rows * classes]
+        gather(tile, x, first)
         for r in range(rows):
-            row = tile[r * classes : (r + 1) * classes]
-            shift(row, x[n, :, d])
-            t = target[first + r]
+            row, t = tile[r * classes : (r + 1) * classes], target[first + r]
+            shift(row)
             dot = keep * _weight(weight, t, classes) * row[t if 0 <= t < classes else 0]
             dots[r] = dot + soft * _dot(row, weight) if soft > 0.0 else dot
-            d += 1
-            if d == inner:
-                n, d = n + 1, 0
         exponentiate(tile)
         for r in range(rows):
             t = target[first + r]
@@ -88,8 +86,8 @@ def _loss(out, x, target, weight, scratch, mode, ignore, smoothing):
 @kernel
 def _grad(out, v, x, target, weight, scratch, mode, ignore, smoothing):
     number = out.dtype.type
-    classes, inner = x.shape[1], x.shape[2]
-    height = scratch.size // (classes + 2)
+    classes, height = x.shape[1], scratch.shape[0]
+    room = scratch.reshape(scratch.size)
     keep, soft = 1.0 - smoothing, smoothing / classes
     rest = 0.0
     if soft > 0.0:
@@ -98,38 +96,31 @@ def _grad(out, v, x, target, weight, scratch, mode, ignore, smoothing):
     if mode == 2:
         for t in target:
             share += 0.0 if t == ignore else _weight(weight, t, classes)
-    n = d = 0
     for first in range(0, target.size, height):
         rows = min(height, target.size - first)
-        tile = scratch[: rows * classes]
-        n0, d0 = n, d
+        tile = room[: rows * classes]
+        gather(tile, x, first)
         for r in range(rows):
-            shift(tile[r * classes : (r + 1) * classes], x[n, :, d])
-            d += 1
-            if d == inner:
-                n, d = n + 1, 0
+            shift(tile[r * classes : (r + 1) * classes])
         exponentiate(tile)
-        n, d = n0, d0
         for r in range(rows):
-            row, slope, t = tile[r * classes : (r + 1) * classes], out[n, :, d], target[first + r]
-            scale = (v[first + r] if mode == 0 else v[0]) / share
-            w = _weight(weight, t, classes)
+            row, t = tile[r * classes : (r + 1) * classes], target[first + r]
             if t == ignore:
                 for c in range(classes):
-                    slope[c] = number(0)
-            else:
-                each = number(scale * (keep * w + rest) / total(row))
+                    row[c] = number(0)
+                continue
+            scale = (v[first + r] if mode == 0 else v[0]) / share
+            w = _weight(weight, t, classes)
+            each = number(scale * (keep * w + rest) / total(row))
+            for c in range(classes):
+                row[c] *= each
+            if soft > 0.0:
+                less = number(scale * soft)
                 for c in range(classes):
-                    slope[c] = each * row[c]
-                if soft > 0.0:
-                    less = number(scale * soft)
-                    for c in range(classes):
-                        slope[c] -= less if weight is None else less * weight[c]
-                if 0 <= t < classes:
-                    slope[t] -= number(scale * keep * w)
-            d += 1
-            if d == inner:
-                n, d = n + 1, 0
+                    row[c] -= less if weight is None else less * weight[c]
+            if 0 <= t < classes:
+                row[t] -= number(scale * keep * w)
+        scatter(out, tile, first)
 
 
 def _run_loss(
@@ -148,9 +139,8 @@ def _run_loss(
         )
     require_float("cross_entropy", out)
     x, numbers, mode = by_class(x), class_numbers("cross_entropy", target), MODES[reduction]
-    _loss.run(
-        out.ravel(), x, numbers, weight, scratch(x), mode, ignore_index, float(label_smoothing)
-    )
+    room = scratch(x, x.shape[1] + 1)
+    _loss.run(out.ravel(), x, numbers, weight, room, mode, ignore_index, float(label_smoothing))
     check_numbers("cross_entropy", out, numbers, x.shape[1], ignore_index)
 
 
@@ -167,7 +157,8 @@ def _run_grad(
 ) -> None:
     x, numbers, mode = by_class(x), class_numbers("cross_entropy", target), MODES[reduction]
     out, smoothing = by_class(out), float(label_smoothing)
-    _grad.run(out, v.ravel(), x, numbers, weight, scratch(x), mode, ignore_index, smoothing)
+    room = scratch(x, x.shape[1])
+    _grad.run(out, v.ravel(), x, numbers, weight, room, mode, ignore_index, smoothing)
 
 
 def _labels(

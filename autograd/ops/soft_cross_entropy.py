@@ -16,46 +16,55 @@ from autograd.classes import (
     by_class,
     class_dim,
     exponentiate,
+    gather,
     rows_of,
+    scatter,
     scratch,
     shift,
 )
 from autograd.errors import ShapeError
-from autograd.kernel import kernel
+from autograd.kernel import device, kernel
 from autograd.op import Sample, op, ops
 from autograd.reduction import reduce, reduced_shape, total
 
 log_ = vmath.log
 
 
+@device
+def _label(labels, weight, smoothing):
+    """labels = q, from the target's probabilities in it."""
+    keep, soft = labels.dtype.type(1.0 - smoothing), labels.dtype.type(smoothing / labels.size)
+    for c in range(labels.size):
+        q = keep * labels[c] + soft
+        labels[c] = q if weight is None else q * weight[c]
+
+
 @kernel
 def _loss(out, x, target, weight, scratch, mode, smoothing):
-    classes, inner = x.shape[1], x.shape[2]
-    count = x.shape[0] * inner
-    height = scratch.size // (classes + 2)
-    dots, sums = scratch[height * classes : height * (classes + 1)], scratch[-height:]
-    keep, soft = 1.0 - smoothing, smoothing / classes
+    classes, height = x.shape[1], scratch.shape[0]
+    count = x.shape[0] * x.shape[2]
+    room = scratch.reshape(scratch.size)
+    dots = room[2 * height * classes :]
     loss = 0.0
-    n = d = 0
     for first in range(0, count, height):
         rows = min(height, count - first)
-        tile = scratch[: rows * classes]
+        tile = room[: rows * classes]
+        labels = room[height * classes : (height + rows) * classes]
+        gather(tile, x, first)
+        gather(labels, target, first)
         for r in range(rows):
-            row, t = tile[r * classes : (r + 1) * classes], target[n, :, d]
-            shift(row, x[n, :, d])
-            dot, labels = 0.0, 0.0
+            start, stop = r * classes, (r + 1) * classes
+            row, its_labels = tile[start:stop], labels[start:stop]
+            shift(row)
+            _label(its_labels, weight, smoothing)
+            dot = 0.0
             for c in range(classes):
-                q = keep * t[c] + soft
-                q = q if weight is None else q * weight[c]
-                dot += q * row[c]
-                labels += q
-            dots[r], sums[r] = dot, labels
-            d += 1
-            if d == inner:
-                n, d = n + 1, 0
+                dot += its_labels[c] * row[c]
+            dots[r] = dot
         exponentiate(tile)
         for r in range(rows):
-            its_loss = sums[r] * log_(total(tile[r * classes : (r + 1) * classes])) - dots[r]
+            start, stop = r * classes, (r + 1) * classes
+            its_loss = total(labels[start:stop]) * log_(total(tile[start:stop])) - dots[r]
             loss += its_loss
             if mode == 0:
                 out[first + r] = its_loss
@@ -66,37 +75,27 @@ def _loss(out, x, target, weight, scratch, mode, smoothing):
 @kernel
 def _grad(out, v, x, target, weight, scratch, mode, smoothing):
     number = out.dtype.type
-    classes, inner = x.shape[1], x.shape[2]
-    count = x.shape[0] * inner
-    height = scratch.size // (classes + 2)
-    keep, soft = 1.0 - smoothing, smoothing / classes
-    n = d = 0
+    classes, height = x.shape[1], scratch.shape[0]
+    count = x.shape[0] * x.shape[2]
+    room = scratch.reshape(scratch.size)
     for first in range(0, count, height):
         rows = min(height, count - first)
-        tile = scratch[: rows * classes]
-        n0, d0 = n, d
+        tile = room[: rows * classes]
+        labels = room[height * classes : (height + rows) * classes]
+        gather(tile, x, first)
+        gather(labels, target, first)
         for r in range(rows):
-            shift(tile[r * classes : (r + 1) * classes], x[n, :, d])
-            d += 1
-            if d == inner:
-                n, d = n + 1, 0
+            shift(tile[r * classes : (r + 1) * classes])
         exponentiate(tile)
-        n, d = n0, d0
         for r in range(rows):
-            row, t, slope = tile[r * classes : (r + 1) * classes], target[n, :, d], out[n, :, d]
+            start, stop = r * classes, (r + 1) * classes
+            row, its_labels = tile[start:stop], labels[start:stop]
+            _label(its_labels, weight, smoothing)
             scale = v[first + r] if mode == 0 else v[0] / (count if mode == 2 else 1)
-            labels = 0.0
+            less, each = number(scale), number(scale * total(its_labels) / total(row))
             for c in range(classes):
-                q = keep * t[c] + soft
-                q = number(q if weight is None else q * weight[c])
-                slope[c] = q
-                labels += q
-            less, each = number(scale), number(scale * labels / total(row))
-            for c in range(classes):
-                slope[c] = each * row[c] - less * slope[c]
-            d += 1
-            if d == inner:
-                n, d = n + 1, 0
+                row[c] = each * row[c] - less * its_labels[c]
+        scatter(out, tile, first)
 
 
 def _run_loss(
@@ -113,7 +112,8 @@ def _run_loss(
             f"cross_entropy: label_smoothing must be between 0 and 1; got {label_smoothing}"
         )
     x, target, smoothing = by_class(x), by_class(target), float(label_smoothing)
-    _loss.run(out.ravel(), x, target, weight, scratch(x), MODES[reduction], smoothing)
+    room = scratch(x, 2 * x.shape[1] + 1)
+    _loss.run(out.ravel(), x, target, weight, room, MODES[reduction], smoothing)
 
 
 def _run_grad(
@@ -127,7 +127,8 @@ def _run_grad(
     label_smoothing: float,
 ) -> None:
     out, x, target, smoothing = by_class(out), by_class(x), by_class(target), float(label_smoothing)
-    _grad.run(out, v.ravel(), x, target, weight, scratch(x), MODES[reduction], smoothing)
+    room = scratch(x, 2 * x.shape[1])
+    _grad.run(out, v.ravel(), x, target, weight, room, MODES[reduction], smoothing)
 
 
 def _shape(
