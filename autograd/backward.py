@@ -29,11 +29,10 @@ def backward(
     `grad_tensors`: the gradient with respect to each of `tensors`, of its shape; may be left out
     for one-element tensors.  `inputs`: accumulate into these leaves only.
     """
-    roots = _tuple(tensors)
     targets = None if inputs is None else {_edge(t) for t in _tuple(inputs)}
     if targets is not None and any(type(edge) is Node for edge in targets):
         raise GraphError("backward(inputs=...): each of the inputs must be a leaf; use grad()")
-    found = _walk(roots, grad_tensors, retain_graph, create_graph, targets)
+    found = _walk(_tuple(tensors), grad_tensors, retain_graph, create_graph, targets)
     for leaf in list(found):
         g = found.pop(leaf)
         _accumulate_leaf(leaf, g)
@@ -102,7 +101,7 @@ def _walk(
     keep = create_graph if retain_graph is None else retain_graph
     lift = _lift if create_graph or modes.observers else None
     grads: dict[Any, Any] = {}
-    seeds = (None,) * len(roots) if given is None else _tuple(given)
+    seeds: Any = (None,) * len(roots) if given is None else _tuple(given)
     if len(seeds) != len(roots):
         raise GraphError(f"backward: got {len(roots)} tensors and {len(seeds)} gradient tensors")
     for i, (root, seed) in enumerate(zip(roots, seeds, strict=True)):
@@ -144,7 +143,10 @@ def _seed(root: Tensor, seed: Any, i: int, lifted: bool) -> Any:
                 "grad can be implicitly created only for scalar outputs; this one has shape"
                 f" {root.shape}. Reduce it with sum() or mean(), or pass gradient="
             )
-        g = 1.0 if type(root.value) is float else np.ones(root.shape, root.dtype)
+        g: Any = 1.0
+        if type(root.value) is not float:
+            g = np.empty(root.shape, root.dtype)
+            g.fill(1)  # 0.4 us, np.ones 0.8
         return Tensor.wrap(g) if lifted else g
     seed = seed if isinstance(seed, Tensor) else Tensor.wrap(np.asarray(seed, root.dtype))
     if seed.shape != root.shape:

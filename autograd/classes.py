@@ -26,7 +26,7 @@ _TILE = 1024
 
 @device
 def gather(tile, x, first):
-    """Copy rows `first`, `first + 1` ... of x (N, C, D) to the tile, reading neighbours together."""
+    """Copy rows `first`, `first + 1` ... of x (N, C, D) to the tile, neighbours together."""
     classes, inner = x.shape[1], x.shape[2]
     if inner == 1:
         flat = x.reshape(x.size)
@@ -66,7 +66,7 @@ def scatter(out, tile, first):
 
 @device
 def shift(row):
-    """row -= max(row).  Four maxima, since one would wait for its last comparison."""
+    """Subtract a row's maximum; found as four, since one would wait for each comparison."""
     size = row.size
     a = b = c = d = row.dtype.type(-np.inf)
     for j in range(0, size - 3, 4):

@@ -147,7 +147,9 @@ def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
                 raise _freed(node)
             saved = saved.restore(node)
         pool = [g, None]
-        for x, version in zip(saved, node.versions):
+        if node.versions is None:  # the numbers of scalars
+            pool += saved if lift is None else _lifted(node, lift)
+        for x, version in zip(saved, node.versions or ()):
             if version is None:
                 pool.append(x)
             elif x.version[0] != version:
@@ -175,6 +177,22 @@ def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
             if result[k] is not None and np.shape(result[k]) != shape:
                 result[k] = TABLE["sum_to"](result[k], shape=shape)
     return result
+
+
+def _lifted(node: Node, lift: Callable[..., Any]) -> list[Any]:
+    """The saved numbers of a node over scalars as parts of the graph."""
+    values = []
+    for i, value in zip(node.plan.keep, node.saved):
+        if i in node.plan.parents:
+            edge = node.edges[node.plan.parents.index(i)]
+            if type(edge) is Node:
+                value = lift(value, edge)
+            elif edge.value != value:
+                raise _modified(node, value, 1, 0)
+            else:
+                value = edge
+        values.append(value)
+    return values
 
 
 def ancestors(heap: list[tuple[int, Node]], targets: set[Any]) -> set[Any]:

@@ -100,25 +100,25 @@ def _store(name: str, t: Tensor, result: Any) -> None:
     if type(t.value) is float:
         if np.ndim(value):
             raise RuntimeError(f"{name}: result of shape {np.shape(value)} does not fit a scalar")
-        t.value = float(value)
-    else:
-        value = np.asarray(value)
-        if not t.value.flags.writeable:
-            raise RuntimeError(
-                f"{name}: the tensor of shape {t.shape} is expanded or read-only: several of its"
-                " elements may be one place in memory. clone() it first"
-            )
-        if value.shape != t.value.shape:
-            raise RuntimeError(
-                f"{name}: the result has shape {value.shape}, which does not fit the tensor of"
-                f" shape {t.value.shape} that it is written into"
-            )
-        if not np.can_cast(value.dtype, t.value.dtype, "same_kind"):
-            raise RuntimeError(
-                f"{name}: result type {value.dtype.name} can't be written into a tensor of"
-                f" {t.value.dtype.name}"
-            )
-        np.copyto(t.value, value, casting="same_kind")
+        t.value = float(value)  # nodes keep the numbers of scalars, so no version is needed
+        return
+    value = np.asarray(value)
+    if not t.value.flags.writeable:
+        raise RuntimeError(
+            f"{name}: the tensor of shape {t.shape} is expanded or read-only: several of its"
+            " elements may be one place in memory. clone() it first"
+        )
+    if value.shape != t.value.shape:
+        raise RuntimeError(
+            f"{name}: the result has shape {value.shape}, which does not fit the tensor of"
+            f" shape {t.value.shape} that it is written into"
+        )
+    if not np.can_cast(value.dtype, t.value.dtype, "same_kind"):
+        raise RuntimeError(
+            f"{name}: result type {value.dtype.name} can't be written into a tensor of"
+            f" {t.value.dtype.name}"
+        )
+    np.copyto(t.value, value, casting="same_kind")
     t.version[0] += 1
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from autograd import backward as _backward, creation, dtypes, inplace
 from autograd.op import FUNCTIONS, METHODS, Op, ops
 from autograd.tensor import Tensor
+from autograd.trace import apply_to_pair
 
 _REFLECTED = (
     "add",
@@ -82,8 +83,13 @@ def _inplace(name: str, f: Any) -> Callable[..., Tensor]:
 def _bind_operator(name: str, f: Any) -> None:
     bare = name.strip("_")
     if bare in ("eq", "ne", "lt", "le", "gt", "ge") or bare in _REFLECTED:
+        pure = isinstance(f, Op) and f.pure
 
         def operator(self: Tensor, other: Any) -> Any:
+            if pure and type(self.value) is float:
+                result = apply_to_pair(f, self, other)
+                if result is not None:
+                    return result
             return f(self, other) if isinstance(other, _NUMBERS) else NotImplemented
 
         setattr(Tensor, name, operator)
@@ -262,9 +268,12 @@ def _data(self: Tensor) -> Tensor:
 
 
 def _set_data(self: Tensor, value: Tensor) -> None:
+    if type(self.value) is float:
+        self.value = float(value)
+        return
     if self.dtype != value.dtype:
         raise RuntimeError(f"data: {value.dtype.name} values for a tensor of {self.dtype.name}")
-    self.value = value.value
+    self.value = value.array
     self.version[0] += 1
 
 

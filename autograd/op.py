@@ -98,8 +98,8 @@ class Op:
 
     __slots__ = (
         "name", "math", "dmath", "kernel", "shape", "vjp", "ref", "samples", "scalar", "types",
-        "result", "exempt", "view", "inputs", "variadic", "defaults", "required", "run", "plans",
-        "broadcasts", "kink", "arity", "numeric", "typed_by", "pure", "known", "names",
+        "result", "exempt", "view", "strided", "inputs", "variadic", "defaults", "required", "run",
+        "plans", "broadcasts", "kink", "arity", "numeric", "typed_by", "pure", "known", "names",
         "metadata",
     )  # fmt: skip
 
@@ -193,7 +193,9 @@ class Op:
         return out
 
     def _run_array(self, values: Any, meta: dict[str, Any]) -> np.ndarray:
-        arrays = [v if v is None or v.flags.c_contiguous else v.copy() for v in values]
+        arrays = values
+        if not self.strided:
+            arrays = [v if v is None or v.flags.c_contiguous else v.copy() for v in values]
         given = tuple([None if v is None else v.shape for v in arrays])
         result = self.result
         if result is None:
@@ -278,6 +280,7 @@ def op(
     broadcasts: bool = False,
     scalar: Callable[..., Any] | None = None,
     view: bool = False,
+    strided: bool = False,
     kink: str = "",
     methods: tuple[str, ...] | None = None,
     numpy: tuple[Any, ...] = (),
@@ -289,13 +292,14 @@ def op(
     it is not that of the inputs, or a function of the arrays.  `exempt`: inputs that keep their own
     dtype (indices, masks).  `broadcasts`: gradients are summed back to the inputs' shapes; implied
     for ufuncs and loops.  `scalar`: the same on Python floats.  `view`: the result shares memory.
+    `strided`: the kernel takes arrays that are not contiguous.
     `kink`: the convention where the derivative does not exist.  `methods`: Tensor methods and
     operators, its name by default.  `numpy`: NumPy functions with this signature.
     """
     record = Op(
         name, math=math, ref=ref, kernel=kernel, samples=samples, vjp=vjp, dmath=dmath, shape=shape,
         types=types, result=result, exempt=exempt, broadcasts=broadcasts, scalar=scalar, view=view,
-        kink=kink,
+        strided=strided, kink=kink,
     )  # fmt: skip
     TABLE[name] = record
     _publish(name, record, (name,) if methods is None else methods, numpy)

@@ -107,7 +107,8 @@ def run_loss(
         shape = shapes.broadcast("loss", shape, arrays[1].shape)
     flat, out = _flat(shape, arrays), out.ravel()
     if reduction == "none":
-        loop.run(out, *flat, out, None, *numbers)
+        if out.size:
+            loop.run(out, *flat, out, None, *numbers)
     else:
         count = float(flat[0].size) if reduction == "mean" else 1.0
         loop.run(out, *flat, np.empty(_PART, out.dtype), count, *numbers)

@@ -56,7 +56,7 @@ class Tensor:
         self.value = value
         self.node: Node | None = None
         self.tracked = False
-        self.version = [0]
+        self.version: Any = None if type(value) is float else [0]
         self.view_of: Any = None
         self._grad: Tensor | None = None
         self.extra: dict[str, Any] | None = None
@@ -68,7 +68,7 @@ class Tensor:
         t.value = value
         t.node = None
         t.tracked = False
-        t.version = [0]
+        t.version = None if type(value) is float else [0]
         t.view_of = None
         t._grad = None
         t.extra = None
@@ -80,7 +80,7 @@ class Tensor:
     def array(self) -> np.ndarray:
         """The values as an array that shares memory (a scalar becomes a 0-d array here)."""
         if type(self.value) is float:
-            self.value = np.asarray(self.value)
+            self.value, self.version = np.asarray(self.value), [0]
         return self.value
 
     @property

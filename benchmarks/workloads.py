@@ -29,7 +29,7 @@ class Case:
 SUITES = {
     "steps": (
         Case("xor", "XOR 2-4-1, batch 4, BCE, Adam: one step", 100),
-        Case("mlp", "784-512-256-10, batch 128, cross-entropy, Adam: one step", 20, 1e-3),
+        Case("mlp", "784-512-256-10, batch 128, cross-entropy, Adam: one step", 10, 1e-3),
         Case("product_scalar", "a*b+c forward + backward, scalars", 1),
         Case("product_0d", "a*b+c forward + backward, 0-d tensors", 1),
         Case("product_1", "a*b+c forward + backward, 1-element tensors", 1),
@@ -56,10 +56,14 @@ def xor() -> dict[str, Any]:
 
 
 def mlp() -> dict[str, Any]:
-    """Eight batches of 128 images' worth of numbers, with labels."""
+    """Eight batches of 128 images' worth of numbers, with labels.
+
+    Centred numbers: with positive ones some units are dead but for one input next to the corner,
+    and Adam makes a whole step of what rounding decides there.
+    """
     rng = np.random.default_rng(2)
     return {
-        "x": rng.random((8, 128, 784), np.float32),
+        "x": rng.standard_normal((8, 128, 784), np.float32),
         "y": rng.integers(0, 10, (8, 128)),
         "layers": layers(rng, 784, 512, 256, 10),
         "lr": 1e-3,

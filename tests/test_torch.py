@@ -345,3 +345,52 @@ def test_every_name_is_compared_or_has_a_reason():
     compared = {call.split("(")[0] for call in CALLS}
     assert set(FUNCTIONS) == compared | OURS_TOO.keys()
     assert {*OURS, *THEIRS, *NO_DERIVATIVE, *ELSEWHERE} <= TABLE.keys()
+
+
+# Random programs of views and in-place changes: v tensors so far, t and u two of them, c a number
+
+STEPS: tuple[Callable[[list[Any], Any, Any, float], Any], ...] = (
+    lambda v, t, u, c: v.append(t.t()),
+    lambda v, t, u, c: v.append(t[:1]),
+    lambda v, t, u, c: v.append(t[:, -1].unsqueeze(1)),
+    lambda v, t, u, c: v.append(t.reshape(t.shape[1], t.shape[0])),
+    lambda v, t, u, c: v.append(t.sin()),
+    lambda v, t, u, c: v.append(t * u.sum()),
+    lambda v, t, u, c: t.mul_(c),
+    lambda v, t, u, c: t.add_(u.mean()),
+    lambda v, t, u, c: t.copy_(u.sum()),
+    lambda v, t, u, c: t.sigmoid_(),
+    lambda v, t, u, c: t.masked_fill_(t.detach() > 0, c),
+    lambda v, t, u, c: t.__setitem__((slice(None), 0), u.mean()),
+    lambda v, t, u, c: t.__setitem__(-1, c),
+    lambda v, t, u, c: t.__setitem__([0], t[[-1]] * c),
+)
+
+
+def play(m: Any, seed: int) -> Arrays | None:
+    """All values of the program `seed` and the gradients of its two leaves; None for an error."""
+    rng = np.random.default_rng(seed)
+    x, y = (m.tensor(rng.uniform(-1, 1, (2, 3)), requires_grad=True) for _ in range(2))
+    v = [x * 1.0, y * 1.0]
+    try:
+        for step in rng.integers(len(STEPS), size=8):
+            i, j, c = rng.integers(len(v)), rng.integers(len(v)), rng.uniform(-2, 2)
+            STEPS[step](v, v[i], v[j], float(c))
+        loss = sum((t * m.tensor(weights(t.shape))).sum() for t in v)
+        loss.backward()
+    except RuntimeError:
+        return None
+    return [t.detach().numpy() for t in (*v, x.grad, y.grad)]
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_program(seed: int):
+    found, expected = play(autograd, seed), play(torch, seed)
+    assert (found is None) == (expected is None)
+    if found is not None:
+        assert_like(found, expected)
+
+
+def test_most_programs_run():
+    """Else the comparison above would be empty."""
+    assert sum(play(torch, seed) is not None for seed in range(300)) > 150

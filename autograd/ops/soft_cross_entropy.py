@@ -32,7 +32,7 @@ log_ = vmath.log
 
 @device
 def _label(labels, weight, smoothing):
-    """labels = q, from the target's probabilities in it."""
+    """Turn the probabilities of a row's target into q."""
     keep, soft = labels.dtype.type(1.0 - smoothing), labels.dtype.type(smoothing / labels.size)
     for c in range(labels.size):
         q = keep * labels[c] + soft
