@@ -142,9 +142,9 @@ def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
     if plan is None:
         return node.op.pull(node, g, lift)
     if plan.keep or plan.keeps_out:
-        if type(saved) is not list:
-            if saved is None:
-                raise _freed(node)
+        if saved is None:
+            raise _freed(node)
+        if type(saved) is not list and type(saved) is not tuple:
             saved = saved.restore(node)
         pool = [g, None]
         if node.versions is None:  # the numbers of scalars

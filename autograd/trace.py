@@ -32,8 +32,8 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
     no Tensor the result is bare too: backward passes work on bare values.
     """
     if op.pure and inputs:
-        first = inputs[0]
-        if type(first) is float or (isinstance(first, Tensor) and type(first.value) is float):
+        first = inputs[0].value if isinstance(inputs[0], Tensor) else inputs[0]
+        if type(first) is float or type(first) is int:
             result = _apply_to_numbers(op, inputs)
             if result is not None:
                 return result
@@ -133,7 +133,7 @@ def _number_made(op: Op, inputs: Any, values: Any, out: float, key: int) -> Tens
         plan = op.plans.get(key) or op.plan(key - (1 << len(inputs)), len(inputs))
         if plan.parents:
             edges = [inputs[i].node or inputs[i] for i in plan.parents]
-            saved = [values[i] for i in plan.keep]
+            saved = tuple([values[i] for i in plan.keep])  # the collector skips tuples of numbers
             kept = (out, _STEADY, 0) if plan.keeps_out else None
             specs = _specs(values) if plan.specs else None
             result.node = Node(op, plan, _NO_META, edges, saved, None, kept, specs)

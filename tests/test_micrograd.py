@@ -84,3 +84,14 @@ def test_ieee_instead_of_python_errors(f, value: float, slope: float):
     y = f(x)
     y.backward()
     assert (y.item(), x.grad.item()) == (value, slope)
+
+
+def test_sums_of_scalars_and_integers_stay_numbers():
+    """`sum` starts from the integer 0: no array may slip in, forward or backward."""
+    a = autograd.scalar(3.0)
+    total = sum([a * a, 1 - a, 2 / a, -1 * a])
+    total.backward()
+    assert type(total.value) is float
+    assert type(a.grad.value) is float
+    assert total.item() == 9 - 2 + 2 / 3 - 3
+    assert a.grad.item() == 6 - 1 - 2 / 9 - 1
