@@ -108,11 +108,12 @@ def _in_order(x: np.ndarray) -> np.ndarray:
 
 def _blas(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     """np.matmul, which hands transposed matrices to BLAS as is; what lies otherwise is copied."""
-    if not (x.flags.c_contiguous or x.swapaxes(-1, -2).flags.c_contiguous):
-        x = x.copy()
-    if not (y.flags.c_contiguous or y.swapaxes(-1, -2).flags.c_contiguous):
-        y = y.copy()
-    quiet.run(np.matmul, x, y, out)
+    quiet.run(np.matmul, _for_blas(x), _for_blas(y), out)
+
+
+def _for_blas(x: np.ndarray) -> np.ndarray:
+    turned = x.ndim > 1 and x.swapaxes(-1, -2).flags.c_contiguous
+    return x if turned else _in_order(x)
 
 
 def _matmul(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
