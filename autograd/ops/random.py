@@ -29,7 +29,9 @@ dropout_mask = op(
     math=r"\mathrm{Bernoulli}(1 - p) / (1 - p)",
     kernel=_dropout_mask,
     shape=lambda x, *, p, stream: x,
-    ref=lambda x, *, p, stream: np.full(x.shape, (p <= 0.5) / (1 - p) if p < 1 else 0.0),
+    ref=lambda x, *, p, stream: (
+        (stream.random(x.shape, np.float32) >= p) / (1 - p) if p < 1 else np.zeros(x.shape)
+    ),
     samples=tuple(
         Sample(shape, meta={"p": p, "stream": _Middle()})
         for shape, p in (((3, 4), 0.2), ((), 0.6), ((2, 0), 0.5), ((2,), 1.0))
