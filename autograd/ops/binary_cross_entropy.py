@@ -61,15 +61,20 @@ def _run_bce(
     require_float("binary_cross_entropy", out)
     run_loss(_bce, out, (p, target, weight), reduction)
     if has_nan(out):  # what is outside [0, 1] has no logarithm, so the loop need not look
-        wrong = p[~((p >= 0) & (p <= 1))]
-        if wrong.size:
-            raise RuntimeError(
-                "binary_cross_entropy: all elements of input should be between 0 and 1; found"
-                f" {wrong[0]}. Apply sigmoid first, or use binary_cross_entropy_with_logits"
-            )
+        _check_probabilities(p)
+
+
+def _check_probabilities(p: np.ndarray) -> None:
+    wrong = p[~((p >= 0) & (p <= 1))]
+    if wrong.size:
+        raise RuntimeError(
+            "binary_cross_entropy: all elements of input should be between 0 and 1; found"
+            f" {wrong[0]}. Apply sigmoid first, or use binary_cross_entropy_with_logits"
+        )
 
 
 def _bce_ref(p: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+    _check_probabilities(np.asarray(p))
     yes, no = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
     loss = -target * yes - (1 - target) * no
     return reduce(loss if weight is None else loss * weight, reduction)
