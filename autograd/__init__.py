@@ -93,4 +93,5 @@ newaxis = None
 dtype = _dtype
 
 backward = _backward_function
-globals().update({**_TABLE, **_FUNCTIONS})
+globals().update({name: _methods.as_function(op) for name, op in _TABLE.items()})
+globals().update(_FUNCTIONS)

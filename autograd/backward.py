@@ -135,7 +135,8 @@ def _seed(root: Tensor, seed: Any, i: int, lifted: bool) -> Any:
     if not root.tracked:
         raise GraphError(
             f"element {i} of tensors does not require grad and does not have a grad_fn: nothing in"
-            " it was recorded (made under no_grad, detached, or from tensors without requires_grad)"
+            " it was recorded (made under no_grad, detached, or from tensors without"
+            " requires_grad). Set requires_grad=True on the tensors to differentiate by"
         )
     if seed is None:
         if root.numel() != 1:

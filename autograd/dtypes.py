@@ -22,6 +22,7 @@ uint8 = np.dtype(np.uint8)
 bool_ = np.dtype(np.bool_)
 
 SUPPORTED = (float32, float64, int8, int16, int32, int64, uint8, bool_)
+_LISTED = ", ".join(d.name for d in SUPPORTED)
 DEFAULT = float32
 """What Python floats become, and what integers become in a function of the reals."""
 
@@ -35,10 +36,9 @@ def as_dtype(dtype: Any) -> np.dtype:
     try:
         found = names.get(dtype) or np.dtype(dtype).newbyteorder("=")
     except TypeError:
-        raise TypeError(f"dtype {dtype!r} is not a dtype") from None
+        raise TypeError(f"{dtype!r} is not a dtype; the engine has {_LISTED}") from None
     if found not in SUPPORTED:
-        listed = ", ".join(d.name for d in SUPPORTED)
-        raise TypeError(f"dtype {found.name} is not supported; the engine has {listed}")
+        raise TypeError(f"dtype {found.name} is not supported; the engine has {_LISTED}")
     return found
 
 

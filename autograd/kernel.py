@@ -22,7 +22,7 @@ JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 """False where the user turned Numba's compiler off: every op then runs its NumPy reference."""
 
 COLD_CACHE = (
-    "tapegrad: compiling kernels for this machine; a wait of some seconds, once"
+    "tapegrad: compiling kernels that this machine has not used before; a wait of some seconds"
     " (they are cached on disk)"
 )
 # A large device function that LLVM calls instead of inlining keeps its loop scalar: float64 erf

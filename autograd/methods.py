@@ -6,6 +6,7 @@ in-place form.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -54,21 +55,34 @@ def _set(name: str, f: Callable[..., Any]) -> None:
         setattr(Tensor, name, f)
 
 
-def _as_function(f: Any) -> Callable[..., Any]:
-    """A plain function (which binds to `self`) for an op or a composed function."""
+def as_function(f: Any) -> Callable[..., Any]:
+    """A plain function, which binds to `self` and has a docstring, for an op or a function."""
     if not isinstance(f, Op):
         return f
 
-    def method(self: Tensor, *args: Any, **meta: Any) -> Any:
-        return f(self, *args, **meta)
+    def call(*inputs: Any, **meta: Any) -> Any:
+        return f(*inputs, **meta)
 
-    method.__name__ = method.__qualname__ = f.name
-    method.__doc__ = f"See `autograd.{f.name}`."
-    return method
+    call.__name__ = call.__qualname__ = f.name
+    call.__doc__ = _described(f)
+    call.__signature__ = inspect.signature(f.ref)  # type: ignore[attr-defined]
+    return call
+
+
+def _described(op: Op) -> str:
+    """The docstring of an op, from its record: the formulas in LaTeX."""
+    lines = [f"{op.name}: {op.math}"]
+    lines += [
+        f"Gradient for {name}: {formula or 'none'}"
+        for name, formula in zip(op.inputs, op.dmath, strict=False)
+    ]
+    if op.kink:
+        lines.append(f"Where the derivative does not exist: {op.kink}")
+    return "\n\n".join(lines)
 
 
 def _bind_method(name: str, f: Any) -> None:
-    _set(name, _as_function(f))
+    _set(name, as_function(f))
 
 
 def _inplace(name: str, f: Any) -> Callable[..., Tensor]:
@@ -94,7 +108,7 @@ def _bind_operator(name: str, f: Any) -> None:
 
         setattr(Tensor, name, operator)
     else:
-        setattr(Tensor, name, _as_function(f))
+        setattr(Tensor, name, as_function(f))
     if bare in _REFLECTED:
 
         def reflected(self: Tensor, other: Any) -> Any:

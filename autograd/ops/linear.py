@@ -175,7 +175,7 @@ def _matmul_shape(x: shapes.Shape, y: shapes.Shape) -> shapes.Shape:
         )
     k = x[-1]
     if k != (y[0] if len(y) == 1 else y[-2]):
-        expected = f"({k},)" if len(y) == 1 else f"(..., {k}, {y[-1]})"
+        expected = f"({k},)" if len(y) == 1 else f"(..., {k}, n)"
         raise ShapeError(f"matmul: x is {x} but y is {y}; expected y {expected}")
     if len(x) == 2 == len(y):
         return x[0], y[1]

@@ -143,7 +143,7 @@ def _shape(
     if target != x:
         raise ShapeError(
             f"cross_entropy: x is {x} but target is {target}; expected {x} for probabilities,"
-            f" {rows} for class numbers"
+            f" or integers (target.long()) of shape {rows} for class numbers"
         )
     return reduced_shape("cross_entropy", rows, reduction)
 
