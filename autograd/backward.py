@@ -54,7 +54,7 @@ def grad(
     """
     sources = _tuple(inputs)
     for t in sources:
-        if not t.tracked:
+        if not t.requires_grad:
             raise GraphError("grad: one of the inputs does not require grad")
     targets = {_edge(t) for t in sources}
     found = _walk(_tuple(outputs), grad_outputs, retain_graph, create_graph, targets)
@@ -80,15 +80,15 @@ def retain_grad(t: Tensor) -> None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if t.node is None or t.retains_grad:
         return
-    t._extra("retains_grad")["on"] = True
     alive = weakref.ref(t)
 
     def keep(g: Tensor) -> None:
         kept = alive()
         if kept is not None:
-            kept._grad = g if kept._grad is None else TABLE["add"](kept._grad, g)
+            present = kept._grad
+            kept._grad = TABLE["clone"](g) if present is None else TABLE["add"](present, g)
 
-    t.register_hook(keep)
+    t._extra("retains_grad").update(keep=keep, handle=t.register_hook(keep))
 
 
 def _walk(
@@ -121,6 +121,8 @@ def _walk(
 
 
 def _edge(t: Tensor) -> Any:
+    if t.view_of is not None:
+        t.view_of.refresh(t)
     return t.node if t.node is not None else t
 
 
@@ -132,7 +134,7 @@ def _lift(value: Any, node: Node) -> Tensor:
 
 def _seed(root: Tensor, seed: Any, i: int, lifted: bool) -> Any:
     """The gradient with respect to one root."""
-    if not root.tracked:
+    if not root.requires_grad:
         raise GraphError(
             f"element {i} of tensors does not require grad and does not have a grad_fn: nothing in"
             " it was recorded (made under no_grad, detached, or from tensors without"
@@ -173,6 +175,8 @@ def _accumulate_leaf(leaf: Tensor, g: Any) -> None:
         leaf._grad = TABLE["clone"](g) if present is None else TABLE["add"](present, g)
     elif type(leaf.value) is float:
         leaf._grad = Tensor.wrap(float(g) if present is None else present.value + float(g))
+    elif present is not None and not present.array.flags.writeable:
+        leaf._grad = TABLE["add"](present, Tensor.wrap(_of_dtype(g, leaf)))
     elif present is not None:
         TABLE["add"].into(present.array, (present.array, _of_dtype(g, leaf)), {})
         present.version[0] += 1

@@ -17,9 +17,13 @@ LIMIT = 1 << 29
 """Bytes that one thread's pool may hold; beyond it, buffers in use are simply not kept."""
 
 
+class _Block(np.ndarray):
+    """Memory of a pool: an array whose base is a block has no owner outside the engine."""
+
+
 class _Pool(threading.local):
     def __init__(self) -> None:
-        self.buffers: dict[int, list[np.ndarray]] = {}
+        self.blocks: dict[int, list[_Block]] = {}
         self.held = 0
 
 
@@ -31,31 +35,33 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     fresh = np.empty(shape, dtype)  # not yet touched, so a large one has cost nothing
     if fresh.nbytes < LARGE:
         return fresh
-    return np.ndarray(shape, dtype, _buffer(fresh.nbytes))
+    block = _free_block(fresh.nbytes)
+    return fresh if block is None else np.ndarray(shape, dtype, block)
 
 
 def is_pooled(base: object) -> bool:
     """True for the memory behind an array from `empty` (anything else may have other owners)."""
-    return type(base) is np.ndarray and base.dtype == np.uint8 and base.size % LARGE == 0
+    return type(base) is _Block
 
 
-def _buffer(nbytes: int) -> np.ndarray:
+def _free_block(nbytes: int) -> _Block | None:
+    """Memory that nothing looks into; None where the pool is full."""
     size = -(-nbytes // LARGE) * LARGE
-    bucket = _pool.buffers.setdefault(size, [])
+    bucket = _pool.blocks.setdefault(size, [])
     for i in range(len(bucket)):
         if sys.getrefcount(bucket[i]) == 2:  # the list and the call's own argument: free
             return bucket[i]
-    fresh = np.empty(size, np.uint8)
     if _pool.held + size > LIMIT:
         _trim()
-    if _pool.held + size <= LIMIT:
-        bucket.append(fresh)
-        _pool.held += size
-    return fresh
+    if _pool.held + size > LIMIT:
+        return None
+    _pool.held += size
+    bucket.append(_Block((size,), np.uint8))
+    return bucket[-1]
 
 
 def _trim() -> None:
     """Let go of every free buffer of this thread."""
-    for bucket in _pool.buffers.values():
+    for bucket in _pool.blocks.values():
         bucket[:] = [b for b in bucket if sys.getrefcount(b) > 3]  # list, loop variable, argument
-    _pool.held = sum(size * len(bucket) for size, bucket in _pool.buffers.items())
+    _pool.held = sum(size * len(bucket) for size, bucket in _pool.blocks.items())

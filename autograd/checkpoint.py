@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from autograd.errors import GraphError
+from autograd.errors import GraphError, ModifiedError
 from autograd.generator import default_generator
 from autograd.graph import Node
 from autograd.modes import enable_grad, modes, observe
@@ -42,6 +42,8 @@ class _Region:
     ):
         self.function, self.args, self.kwargs = function, args, kwargs
         self.random = default_generator.get_state() if keep_random else None
+        given = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        self.versions = [(x, x.version[0]) for x in given if x.version is not None]
         self.nodes: list[Node] = []
         self.dropped: list[weakref.ref[Node]] = []
 
@@ -60,6 +62,12 @@ class _Region:
 
     def restore(self, wanted: Node) -> list[Any]:
         """Run the function again and give every node back what it had saved."""
+        for x, version in self.versions:
+            if x.version[0] != version:
+                raise ModifiedError(
+                    f"checkpoint: an input of shape {x.shape} has been modified by an inplace"
+                    f" operation; it is at version {x.version[0]}, expected version {version}"
+                )
         present = default_generator.get_state()
         try:
             if self.random is not None:
@@ -75,6 +83,9 @@ class _Region:
                 f"checkpoint: the function recorded {len(self.dropped)} ops at first and"
                 f" {len(again)} when run again; it must do the same both times"
             )
+        old = {new: alive for alive, new in zip(self.dropped, again, strict=True)}
+        for inner in {id(n.saved): n.saved for n in again if isinstance(n.saved, _Region)}.values():
+            inner.dropped = [old.get(ref(), ref) for ref in inner.dropped]  # type: ignore[arg-type]
         for alive, new in zip(self.dropped, again, strict=True):
             node = alive()
             if node is not None and node.saved is self:

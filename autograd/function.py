@@ -10,7 +10,12 @@ import numpy as np
 from autograd.errors import GraphError, ModifiedError, ShapeError
 from autograd.graph import Bundle, Lift, Node
 from autograd.modes import modes, no_grad
+from autograd.op import TABLE
 from autograd.tensor import Tensor
+
+
+def _version(t: Any) -> int | None:
+    return t.version[0] if isinstance(t, Tensor) and t.version is not None else None
 
 
 class Context:
@@ -24,7 +29,7 @@ class Context:
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs or outputs (or anything); a later in-place change of one is an error."""
-        self._saved = [(t, t.version[0] if isinstance(t, Tensor) else None) for t in tensors]
+        self._saved = [(t, _version(t)) for t in tensors]
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Name the outputs that get no gradient."""
@@ -37,11 +42,11 @@ class Context:
 
     def _unpack(self, kept: Any, version: int | None) -> Any:
         t = kept.again(self._node()) if isinstance(kept, _Output) else kept
-        if isinstance(t, Tensor) and t.version[0] != version:
+        if version is not None and _version(t) != version:
             raise ModifiedError(
                 f"one of the variables needed for gradient computation has been modified by an"
                 f" inplace operation: a saved tensor of shape {t.shape} is at version"
-                f" {t.version[0]}; expected version {version}"
+                f" {_version(t)}; expected version {version}"
             )
         return t
 
@@ -91,7 +96,7 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and record the call where an input requires grad."""
-        needs = tuple(isinstance(a, Tensor) and a.tracked for a in args)
+        needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx = Context(needs)
         with no_grad():
             if cls.setup_context is None:
@@ -113,6 +118,7 @@ class _Call:
         self.name = function.__name__
         self.function = function
         self.shapes = [a.shape if isinstance(a, Tensor) else None for a in args]
+        self.dtypes = [a.dtype if isinstance(a, Tensor) else None for a in args]
         self.parents = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.tracked]
         self.outputs = [(t.shape, t.dtype) if isinstance(t, Tensor) else None for t in outputs]
 
@@ -155,6 +161,7 @@ class _Call:
                 f"{self.name}.backward returned a gradient of shape {g.shape} for input {i} of"
                 f" shape {self.shapes[i]}"
             )
+        g = g if g.dtype == self.dtypes[i] else TABLE["cast"](g, dtype=self.dtypes[i])
         return g if lift is not None else g.value
 
 
@@ -183,7 +190,7 @@ def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], outputs: A
             continue
         if any(t is a for a in args):
             raise GraphError(f"{cls.__name__}.forward returned an input itself; return x.clone()")
-        t.node, t.tracked = _output_node(node, i), True
+        t.node, t.tracked, t.view_of = _output_node(node, i), True, None
         ctx._saved = [
             (_Output(t, i), version) if kept is t else (kept, version)
             for kept, version in ctx._saved

@@ -133,7 +133,9 @@ def backward_pass(
                 grads[edge] = contribution
                 if type(edge) is Node:
                     heapq.heappush(heap, (-edge.order, edge))
-    return {**grads, **found} if found else grads
+    if targets is not None:
+        return {edge: g for edge, g in (*grads.items(), *found.items()) if edge in targets}
+    return grads
 
 
 def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
@@ -144,7 +146,7 @@ def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
     if plan.keep or plan.keeps_out:
         if saved is None:
             raise _freed(node)
-        if type(saved) is not list and type(saved) is not tuple:
+        while type(saved) is not list and type(saved) is not tuple:
             saved = saved.restore(node)
         pool = [g, None]
         if node.versions is None:  # the numbers of scalars
@@ -187,7 +189,7 @@ def _lifted(node: Node, lift: Callable[..., Any]) -> list[Any]:
             edge = node.edges[node.plan.parents.index(i)]
             if type(edge) is Node:
                 value = lift(value, edge)
-            elif edge.value != value:
+            elif edge.value != value and value == value:
                 raise _modified(node, value, 1, 0)
             else:
                 value = edge
@@ -288,8 +290,13 @@ def _calibrate() -> tuple[int, int]:
     def caller(present: np.ndarray) -> tuple[int, int]:
         return sole(present)
 
-    present = buffers.empty((buffers.LARGE,), np.dtype(np.uint8))
-    return caller(present)
+    tracer = sys.gettrace()
+    sys.settrace(None)  # a debugger that reads f_locals adds references
+    try:
+        present = buffers.empty((buffers.LARGE,), np.dtype(np.uint8))
+        return caller(present)
+    finally:
+        sys.settrace(tracer)
 
 
 _SOLE, _SOLE_BASE = _calibrate()
@@ -303,5 +310,16 @@ def run_hooks(hooks: dict[int, Callable[..., Any]], g: Any, lift: Lift) -> Any:
         given = g if isinstance(g, Tensor) else Tensor.wrap(g)
         returned = hook(given)
         if returned is not None:
+            _check_returned(hook, given, returned)
             g = returned if lift is not None else returned.value
     return g
+
+
+def _check_returned(hook: Any, given: Any, returned: Any) -> None:
+    """RuntimeError where what a hook returned cannot stand for the gradient it was given."""
+    shape, dtype = getattr(returned, "shape", None), getattr(returned, "dtype", None)
+    if shape != given.shape or dtype != given.dtype:
+        raise GraphError(
+            f"hook {getattr(hook, '__name__', hook)!r} changed the gradient from {given.shape}"
+            f" {given.dtype} to {shape} {dtype}; return a Tensor of its shape and dtype, or None"
+        )

@@ -19,12 +19,20 @@ from autograd.tensor import Tensor
 
 
 class View:
-    """Where a view comes from: `steps` of view ops applied to `base`; `version` of its node."""
+    """Where a view comes from: `steps` of view ops applied to `base`; `version` of its node.
 
-    __slots__ = ("base", "steps", "version")
+    `recorded`: it was made where a graph is recorded, and follows what happens to its base.
+    """
+
+    __slots__ = ("base", "steps", "version", "recorded")
 
     def __init__(self, base: Tensor, steps: tuple[tuple[Op, dict[str, Any]], ...], version: int):
         self.base, self.steps, self.version = base, steps, version
+        self.recorded = modes.grad
+
+    def refresh(self, view: Tensor) -> None:
+        """See `refresh`: for what holds a Tensor only."""
+        refresh(view)
 
 
 def mark_view(op: Op, source: Tensor, meta: dict[str, Any], result: Tensor) -> None:
@@ -48,7 +56,7 @@ def refresh(view: Tensor) -> None:
     if view.version[0] == about.version:
         return
     about.version = view.version[0]
-    if about.base.tracked:
+    if about.base.tracked and about.recorded:
         with enable_grad():
             t = replay(about.base, about.steps)
         view.node, view.tracked = t.node, t.tracked
@@ -82,17 +90,24 @@ def update(name: str, f: Callable[..., Any], t: Tensor, *others: Any, **meta: An
     check_writable(name, t)
     if t.view_of is not None:
         refresh(t)
-    result = f(_before(t), *others, **meta)
+    result = f(stand_in(t), *(_apart(o, t) for o in others), **meta)
     _store(name, t, result)
     _adopt(t, result)
     return t
 
 
-def _before(t: Tensor) -> Tensor:
+def stand_in(t: Tensor) -> Tensor:
     """A stand-in for `t` as it is now, so that the node that replaces its own can refer to it."""
     old = Tensor.wrap(t.value)
     old.node, old.tracked, old.version = t.node, t.tracked, t.version
     return old
+
+
+def _apart(other: Any, t: Tensor) -> Any:
+    """An operand; a stand-in where it looks into the memory of `t`, so that no cycle arises."""
+    if isinstance(other, Tensor) and other.version is t.version and other.version is not None:
+        return stand_in(other)
+    return other
 
 
 def _store(name: str, t: Tensor, result: Any) -> None:
@@ -133,7 +148,7 @@ def _adopt(t: Tensor, result: Any) -> None:
         return
     base = t.view_of.base
     if modes.grad and (tracked or base.tracked):
-        _take(base, TABLE["put_view"](_before(base), result, steps=t.view_of.steps))
+        _take(base, TABLE["put_view"](stand_in(base), result, steps=t.view_of.steps))
     t.view_of.version = -1
     refresh(t)
 
@@ -141,6 +156,10 @@ def _adopt(t: Tensor, result: Any) -> None:
 def _take(t: Tensor, result: Tensor) -> None:
     node = result.node
     t.node, t.tracked = node, result.tracked
+    kept = (t.extra or {}).get("retains_grad")
+    if kept and node is not None:
+        kept["handle"].remove()
+        kept["handle"] = t.register_hook(kept["keep"])
     if node is not None and node.out is not None:
         node.out = (t.value, t.version, t.version[0])
 

@@ -184,6 +184,8 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
 
 @_numpy(np.dot)
 def _dot(a: Any, b: Any) -> Any:
+    if np.ndim(b) > 2:
+        raise _unsupported("numpy.dot of more than two dimensions")
     return ops.matmul(a, b) if np.ndim(a) and np.ndim(b) else ops.mul(a, b)
 
 
@@ -199,6 +201,8 @@ def _einsum(equation: str, *operands: Any) -> Any:
 
 @_numpy(np.linalg.norm)
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    if ord is not None and (x.ndim if axis is None else np.size(axis)) != 1:
+        raise _unsupported(f"numpy.linalg.norm of a matrix with ord={ord!r}")
     return ops.norm(x, 2 if ord is None else ord, dim=axis, keepdim=keepdims)
 
 

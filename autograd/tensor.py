@@ -169,7 +169,7 @@ class Tensor:
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The values as an array sharing memory; RuntimeError for a tensor that requires grad."""
-        if self.tracked and not force:
+        if self.requires_grad and not force:
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad: the array would leave the graph."
                 " Use tensor.detach().numpy() instead"
@@ -259,9 +259,15 @@ class Tensor:
 
     # Gradient
 
+    def _refresh(self) -> None:
+        """Renew the node of a view whose base was changed in place."""
+        if self.view_of is not None:
+            self.view_of.refresh(self)
+
     @property
     def requires_grad(self) -> bool:
         """True when operations on this tensor are recorded for backward."""
+        self._refresh()
         return self.tracked
 
     @requires_grad.setter
@@ -286,11 +292,13 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         """True for a tensor that no recorded op made."""
+        self._refresh()
         return self.node is None
 
     @property
     def grad_fn(self) -> Node | None:
         """The graph node that made this tensor; None for a leaf."""
+        self._refresh()
         return self.node
 
     @property
@@ -328,7 +336,7 @@ class Tensor:
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
         """Call `hook(grad)` when this tensor's gradient is known; what it returns replaces it."""
-        if not self.tracked:
+        if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if self.node is not None:
             if self.node.hooks is None:

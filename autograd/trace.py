@@ -182,8 +182,13 @@ def record(
     versions = []
     for i in plan.keep:
         x = inputs[i]
-        saved.append(x)
-        versions.append(x.version[0] if isinstance(x, Tensor) else None)
+        if isinstance(x, Tensor):
+            # a view holds its base, whose later history may come to hold this node: a cycle
+            saved.append(x if x.view_of is None else inplace.stand_in(x))
+            versions.append(x.version[0])
+        else:  # an array of the user's has no version, so it is copied
+            saved.append(x.copy() if type(x) is _ndarray else x)
+            versions.append(None)
     kept = (out, result.version, 0) if plan.keeps_out else None
     result.node = Node(op, plan, meta, edges, saved, versions, kept, specs)
     result.tracked = True
