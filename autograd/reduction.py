@@ -43,24 +43,6 @@ def total(terms):
     return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
 
 
-@device
-def clear(lanes):
-    """Start partial sums that lie side by side."""
-    for i in range(lanes.size):
-        lanes[i] = 0.0
-
-
-@device
-def fold(lanes):
-    """The sum of the partial sums; a power of two of them."""
-    width = lanes.size
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] += lanes[i + width]
-    return lanes[0]
-
-
 def reduced_shape(op: str, shape: shapes.Shape, reduction: str) -> shapes.Shape:
     """The shape of a loss; ValueError where there is no such reduction."""
     if reduction == "mean" or reduction == "sum":

@@ -6,6 +6,14 @@
 (3, 1)
 """
 
+import autograd
+
+if getattr(autograd, "ENGINE", None) != "tapegrad":
+    raise ImportError(
+        f"`autograd` at {autograd.__file__} is HIPS autograd, which has tapegrad's import name;"
+        " keep one of the two: `pip uninstall -y autograd`, then install tapegrad again"
+    )
+
 from nn import functional, init, utils
 from nn.activation import (
     CELU,

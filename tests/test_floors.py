@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 GROUND = (
     *("errors", "modes", "dtypes", "shapes", "buffers", "kernel", "vmath", "plan", "op"),
-    *("reduction", "classes"),
+    *("axes", "reduction", "classes"),
 )
 """Floor 0 in order: each imports only those before it."""
 LAZY = {

@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from autograd import shapes, vmath
-from autograd.kernel import device, kernel
+from autograd import vmath
+from autograd.axes import blocks, fold, lanes_for, plan
+from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 
 exp = vmath.exp
 log = vmath.log
-
-
-@functools.lru_cache(maxsize=4096)
-def _plan(op: str, shape: shapes.Shape, dim: Any, keepdim: bool) -> tuple[Any, ...]:
-    """Shape of the result, axes, transposition that makes them neighbours, (outer, n, inner)."""
-    axes = shapes.axis_indices(dim, len(shape), op)
-    out = shapes.reduced(shape, axes, keepdim)
-    order = None
-    if axes and axes != tuple(range(axes[0], axes[-1] + 1)):
-        order = tuple(i for i in range(len(shape)) if i not in axes) + axes
-    count = shapes.numel([shape[a] for a in axes])
-    outer = shapes.numel(shape[: axes[0]] if axes and order is None else out)
-    inner = shapes.numel(shape[axes[-1] + 1 :]) if axes and order is None else 1
-    return out, axes, order, (outer, count, inner)
-
-
-def plan(op: str, shape: shapes.Shape, dim: Any, keepdim: bool) -> tuple[Any, ...]:
-    """`_plan`, for which a list of dimensions becomes a tuple."""
-    return _plan(op, shape, tuple(dim) if isinstance(dim, list) else dim, keepdim)
-
-
-def _blocks(x: np.ndarray, order: Any, sizes: tuple[int, int, int]) -> np.ndarray:
-    """As (outer, n, inner), copied only where the axes are apart."""
-    return (x if order is None else np.ascontiguousarray(x.transpose(order))).reshape(sizes)
-
-
-def _lanes(n: int, inner: int) -> np.ndarray:
-    """Room for float64 partial sums: of columns side by side, or of one row in up to 64 lanes."""
-    return np.empty(
-        min(inner, 1024) if inner > 1 else min(64, 1 << (n - 1).bit_length() if n else 1)
-    )
-
-
-@device
-def _fold(lanes):
-    """The sum of the lanes, a power of two."""
-    width = lanes.size
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] += lanes[i + width]
-    return lanes[0]
 
 
 @kernel
@@ -70,7 +28,7 @@ def _exp_rows(out, x, shift, terms, lanes):
                 terms[i] = exp(part[i] - c)
             for i in range(part.size):
                 lanes[i] += terms[i]
-        out[o] = c + log(_fold(lanes))
+        out[o] = c + log(fold(lanes))
 
 
 @kernel
@@ -92,10 +50,10 @@ def _exp_columns(out, x, shift, terms, lanes):
 
 def _logsumexp(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool) -> None:
     _, _, order, (outer, n, inner) = plan("logsumexp", x.shape, dim, keepdim)
-    x = _blocks(x, order, (outer, n, inner))
+    x = blocks(x, order, (outer, n, inner))
     shift = np.maximum.reduce(x, 1, initial=-math.inf)
     shift[np.isinf(shift)] = 0  # exp of an infinity is right by itself
-    lanes = _lanes(n, inner)
+    lanes = lanes_for(n, inner)
     terms = np.empty(lanes.size, out.dtype)
     if inner == 1:
         rows = out.reshape(outer), x.reshape(outer, n), shift.reshape(outer)

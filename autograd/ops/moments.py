@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import warnings
 from typing import Any
@@ -10,33 +9,10 @@ from typing import Any
 import numpy as np
 
 from autograd import shapes
+from autograd.axes import blocks, fold, lanes_for, plan
 from autograd.errors import DtypeError, ShapeError
-from autograd.kernel import device, kernel
+from autograd.kernel import kernel
 from autograd.op import Sample, function, op, ops
-
-
-@functools.lru_cache(maxsize=4096)
-def _plan(op: str, shape: shapes.Shape, dim: Any, keepdim: bool) -> tuple[Any, ...]:
-    """Shape of the result, axes, transposition that makes them neighbours, (outer, n, inner)."""
-    axes = shapes.axis_indices(dim, len(shape), op)
-    out = shapes.reduced(shape, axes, keepdim)
-    order = None
-    if axes and axes != tuple(range(axes[0], axes[-1] + 1)):
-        order = tuple(i for i in range(len(shape)) if i not in axes) + axes
-    count = shapes.numel([shape[a] for a in axes])
-    outer = shapes.numel(shape[: axes[0]] if axes and order is None else out)
-    inner = shapes.numel(shape[axes[-1] + 1 :]) if axes and order is None else 1
-    return out, axes, order, (outer, count, inner)
-
-
-def plan(op: str, shape: shapes.Shape, dim: Any, keepdim: bool) -> tuple[Any, ...]:
-    """`_plan`, for which a list of dimensions becomes a tuple."""
-    return _plan(op, shape, tuple(dim) if isinstance(dim, list) else dim, keepdim)
-
-
-def _blocks(x: np.ndarray, order: Any, sizes: tuple[int, int, int]) -> np.ndarray:
-    """As (outer, n, inner), copied only where the axes are apart."""
-    return (x if order is None else np.ascontiguousarray(x.transpose(order))).reshape(sizes)
 
 
 def _degrees(op: str, shape: shapes.Shape, dim: Any, correction: float) -> float:
@@ -45,24 +21,6 @@ def _degrees(op: str, shape: shapes.Shape, dim: Any, correction: float) -> float
 
 def _inverse(n: float) -> float:
     return 1 / n if n else math.inf
-
-
-def _lanes(n: int, inner: int) -> np.ndarray:
-    """Room for float64 partial sums: of columns side by side, or of one row in up to 64 lanes."""
-    return np.empty(
-        min(inner, 1024) if inner > 1 else min(64, 1 << (n - 1).bit_length() if n else 1)
-    )
-
-
-@device
-def _fold(lanes):
-    """The sum of the lanes, a power of two."""
-    width = lanes.size
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] += lanes[i + width]
-    return lanes[0]
 
 
 @kernel
@@ -75,7 +33,7 @@ def _square_rows(out, x, center, lanes, divisor):
             for i in range(part.size):
                 d = part[i] - c
                 lanes[i] += d * d
-        out[o] = _fold(lanes) / divisor
+        out[o] = fold(lanes) / divisor
 
 
 @kernel
@@ -99,10 +57,12 @@ def _add_squares(out: np.ndarray, x: np.ndarray, center: np.ndarray, divisor: fl
     outer, n, inner = x.shape
     if inner == 1:
         rows = out.reshape(outer), x.reshape(outer, n), center.reshape(outer)
-        _square_rows.run(*rows, _lanes(n, 1), divisor)
+        _square_rows.run(*rows, lanes_for(n, 1), divisor)
     else:
         flat = (outer, inner)
-        _square_columns.run(out.reshape(flat), x, center.reshape(flat), _lanes(n, inner), divisor)
+        _square_columns.run(
+            out.reshape(flat), x, center.reshape(flat), lanes_for(n, inner), divisor
+        )
 
 
 # Variance
@@ -111,7 +71,7 @@ def _add_squares(out: np.ndarray, x: np.ndarray, center: np.ndarray, divisor: fl
 def _var(out: np.ndarray, x: np.ndarray, *, dim: Any, correction: float, keepdim: bool) -> None:
     _, _, order, sizes = plan("var", x.shape, dim, keepdim)
     center = ops.mean(x, dim=dim, keepdim=keepdim)
-    _add_squares(out, _blocks(x, order, sizes), center, float(max(sizes[1] - correction, 0)))
+    _add_squares(out, blocks(x, order, sizes), center, float(max(sizes[1] - correction, 0)))
 
 
 def _std(out: np.ndarray, x: np.ndarray, **meta: Any) -> None:
@@ -265,7 +225,7 @@ def _norm(out: np.ndarray, x: np.ndarray, *, p: Any, dim: Any, keepdim: bool) ->
     p = _order(p)
     if p == 2:
         zeros = np.zeros((sizes[0], sizes[2]), out.dtype)
-        _add_squares(out, _blocks(x, order, sizes), zeros, 1.0)
+        _add_squares(out, blocks(x, order, sizes), zeros, 1.0)
         np.sqrt(out, out=out)
     elif math.isinf(p):
         if not sizes[1]:

@@ -1,0 +1,53 @@
+"""A reduction over any axes as one over the middle of (outer, n, inner), and room for its sums."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from autograd import shapes
+from autograd.kernel import device
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(op: str, shape: shapes.Shape, dim: Any, keepdim: bool) -> tuple[Any, ...]:
+    """Shape of the result, axes, transposition that makes them neighbours, (outer, n, inner)."""
+    axes = shapes.axis_indices(dim, len(shape), op)
+    out = shapes.reduced(shape, axes, keepdim)
+    order = None
+    if axes and axes != tuple(range(axes[0], axes[-1] + 1)):
+        order = tuple(i for i in range(len(shape)) if i not in axes) + axes
+    count = shapes.numel([shape[a] for a in axes])
+    outer = shapes.numel(shape[: axes[0]] if axes and order is None else out)
+    inner = shapes.numel(shape[axes[-1] + 1 :]) if axes and order is None else 1
+    return out, axes, order, (outer, count, inner)
+
+
+def plan(op: str, shape: shapes.Shape, dim: Any, keepdim: bool) -> tuple[Any, ...]:
+    """`_plan`, for which a list of dimensions becomes a tuple."""
+    return _plan(op, shape, tuple(dim) if isinstance(dim, list) else dim, keepdim)
+
+
+def blocks(x: np.ndarray, order: Any, sizes: tuple[int, int, int]) -> np.ndarray:
+    """As (outer, n, inner), copied only where the axes are apart."""
+    return (x if order is None else np.ascontiguousarray(x.transpose(order))).reshape(sizes)
+
+
+def lanes_for(n: int, inner: int) -> np.ndarray:
+    """Room for float64 partial sums: of columns side by side, or of one row in up to 64 lanes."""
+    return np.empty(
+        min(inner, 1024) if inner > 1 else min(64, 1 << (n - 1).bit_length() if n else 1)
+    )
+
+
+@device
+def fold(lanes):
+    """The sum of the lanes, a power of two."""
+    width = lanes.size
+    while width > 1:
+        width //= 2
+        for i in range(width):
+            lanes[i] += lanes[i + width]
+    return lanes[0]
