@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from autograd.errors import GraphError
-from autograd.graph import Node, accumulate, backward_pass, run_hooks, sole
+from autograd.graph import Node, accumulate, backward_pass, backward_pass_of_number, run_hooks, sole
 from autograd.modes import modes
 from autograd.op import TABLE
 from autograd.tensor import Tensor
 
 Tensors = Tensor | Sequence[Tensor]
+_SMALL = 64
+"""Elements up to which copying a gradient costs less than finding out who else sees it."""
 
 
 def backward(
@@ -30,9 +32,13 @@ def backward(
     for one-element tensors.  `inputs`: accumulate into these leaves only.
     """
     plain = grad_tensors is inputs is None and not create_graph and not modes.observers
-    if plain and isinstance(tensors, Tensor) and type(tensors.value) is float and tensors.node:
-        _backward_of_number(tensors.node, bool(retain_graph))
-        return
+    if plain and isinstance(tensors, Tensor) and tensors.node and tensors.view_of is None:
+        if type(tensors.value) is float:
+            _backward_of_number(tensors.node, bool(retain_graph))
+            return
+        if tensors.value.size == 1:
+            _backward_of_one(tensors, bool(retain_graph))
+            return
     targets = None if inputs is None else {_edge(t) for t in _tuple(inputs)}
     if targets is not None and any(type(edge) is Node for edge in targets):
         raise GraphError("backward(inputs=...): each of the inputs must be a leaf; use grad()")
@@ -46,16 +52,40 @@ def _backward_of_number(node: Node, keep: bool) -> None:
     """`backward` of a scalar, without what tensors need: 1 us less."""
     before, modes.grad = modes.grad, False
     try:
-        found = backward_pass({node: 1.0}, keep)
+        found = backward_pass_of_number(node, keep)
     finally:
         modes.grad = before
     for leaf, g in found.items():
-        if leaf.extra is not None and "hooks" in leaf.extra:
-            g = run_hooks(leaf.extra["hooks"], g, None)
-        if leaf._grad is None and leaf.extra is None and type(g) is type(leaf.value) is float:
+        if leaf._grad is leaf.extra is None and type(g) is type(leaf.value) is float:
             leaf._grad = Tensor.wrap(g)
         else:
-            _accumulate_leaf(leaf, g)
+            _accumulate_leaf(leaf, _hooked(leaf, g, None))
+
+
+def _backward_of_one(root: Tensor, keep: bool) -> None:
+    """`backward` of a tensor of one element: a loss.  1 us less than the general way."""
+    g = np.empty_like(root.value)
+    g.fill(1)  # 0.4 us, np.ones 0.8
+    before, modes.grad = modes.grad, False
+    try:
+        found = backward_pass({root.node: g}, keep)
+        del g
+        for leaf in list(found):
+            g = found.pop(leaf)
+            fresh = leaf._grad is leaf.extra is None and type(g) is type(leaf.value) is np.ndarray
+            if fresh and g.size <= _SMALL and g.dtype is leaf.value.dtype:
+                leaf._grad = Tensor.wrap(g.copy())
+            else:
+                _accumulate_leaf(leaf, _hooked(leaf, g, None))
+    finally:
+        modes.grad = before
+
+
+def _hooked(leaf: Tensor, g: Any, lift: Any) -> Any:
+    """A gradient after the leaf's own hooks."""
+    if leaf.extra is not None and "hooks" in leaf.extra:
+        return run_hooks(leaf.extra["hooks"], g, lift)
+    return g
 
 
 def grad(
@@ -133,8 +163,8 @@ def _walk(
     try:
         found = backward_pass(grads, bool(keep), lift, targets)
         for edge in found:
-            if type(edge) is not Node and edge.extra and "hooks" in edge.extra:
-                found[edge] = run_hooks(edge.extra["hooks"], found[edge], lift)
+            if type(edge) is not Node:
+                found[edge] = _hooked(edge, found[edge], lift)
         return found
     finally:
         modes.grad, modes.node = before, outer

@@ -10,8 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import sys
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +106,8 @@ def backward_pass(
     heapq.heapify(heap)
     wanted = None if targets is None else ancestors(heap, targets)
     found: dict[Any, Any] = {}
-    while heap:
-        node = heapq.heappop(heap)[1]
+    node = heapq.heappop(heap)[1] if heap else None
+    while node is not None:
         g = grads.pop(node)
         if node.hooks:
             g = run_hooks(node.hooks, g, lift)
@@ -119,7 +118,7 @@ def backward_pass(
         contributions = pull(node, g, lift)
         if not keep:
             node.saved = node.out = None
-        g = None
+        g = following = None
         for edge in node.edges:
             contribution = contributions.pop()
             if contribution is None or (wanted is not None and edge not in wanted):
@@ -132,10 +131,66 @@ def backward_pass(
             else:
                 grads[edge] = contribution
                 if type(edge) is Node:
-                    heapq.heappush(heap, (-edge.order, edge))
+                    if following is not None:
+                        heapq.heappush(heap, (-following.order, following))
+                    following = edge
+        node = _next(heap, following)
     if targets is not None:
         return {edge: g for edge, g in (*grads.items(), *found.items()) if edge in targets}
     return grads
+
+
+def _next(heap: list[tuple[int, Node]], following: Node | None) -> Node | None:
+    """The node to walk on to: `following` without passing the heap where none other waits."""
+    if not heap:
+        return following
+    if following is None:
+        return heapq.heappop(heap)[1]
+    return heapq.heappushpop(heap, (-following.order, following))[1]
+
+
+def backward_pass_of_number(root: Node, keep: bool) -> dict[Any, Any]:
+    """`backward_pass` from one scalar, whose nodes are mostly those of scalars: 2 us less.
+
+    A node that is the only one waiting is walked on to without passing the heap.
+    """
+    heap: list[tuple[int, Node]] = []
+    grads: dict[Any, Any] = {}
+    node, g = root, 1.0
+    while True:
+        if node.versions is None and node.hooks is None and type(node.saved) is tuple:
+            contributions = node.plan.pull_numbers(g, node.out and node.out[0], node.saved, node)
+            if not keep:
+                node.saved = node.out = None
+        else:
+            contributions = _pull_with_hooks(node, g, keep)
+        following = None
+        for edge in node.edges:
+            contribution = contributions.pop()
+            present = grads.get(edge)
+            if present is not None:
+                grads[edge] = None
+                grads[edge] = accumulate(present, contribution)
+            elif contribution is not None:
+                grads[edge] = contribution
+                if type(edge) is Node:
+                    if following is not None:
+                        heapq.heappush(heap, (-following.order, following))
+                    following = edge
+        following = _next(heap, following)
+        if following is None:
+            return grads
+        node = following
+        g = grads.pop(node)
+
+
+def _pull_with_hooks(node: Node, g: Any, keep: bool) -> list[Any]:
+    if node.hooks:
+        g = run_hooks(node.hooks, g, None)
+    contributions = pull(node, g)
+    if not keep:
+        node.saved = node.out = None
+    return contributions
 
 
 def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
@@ -143,36 +198,33 @@ def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
     plan, saved = node.plan, node.saved
     if plan is None:
         return node.op.pull(node, g, lift)
+    out = None
     if plan.keep or plan.keeps_out:
         if saved is None:
             raise _freed(node)
         while type(saved) is not list and type(saved) is not tuple:
             saved = saved.restore(node)
-        pool = [g, None]
-        if node.versions is None:  # the numbers of scalars
-            pool += saved if lift is None else _lifted(node, lift)
-        for x, version in zip(saved, node.versions or ()):
-            if version is None:
-                pool.append(x)
-            elif x.version[0] != version:
-                raise _modified(node, x.value, x.version[0], version)
-            else:
-                pool.append(x.value if lift is None else x)
         if plan.keeps_out:
             value, cell, version = node.out
             if cell[0] != version:
                 raise _modified(node, value, cell[0], version)
-            pool[1] = value if lift is None else lift(value, node)
+            out = value if lift is None else lift(value, node)
+    elif saved is None:  # read by no vjp, so a second pass may go through
+        saved = ()
+    if node.versions is None:  # the numbers of scalars
+        if lift is None:
+            return plan.pull_numbers(g, out, saved, node)
+        kept: Any = _lifted(node, lift)
     else:
-        pool = [g]
-    result = []
-    for vjp, pick, sources in plan.calls:
-        if pick is not None:
-            result.append(vjp(*pick(pool)))
-        elif sources is None:
-            result.append(vjp(g))
-        else:
-            result.append(vjp(*[_argument(node, source, pool) for source in sources]))
+        kept = []
+        for x, version in zip(saved, node.versions):
+            if version is None:
+                kept.append(x)
+            elif x.version[0] != version:
+                raise _modified(node, x.value, x.version[0], version)
+            else:
+                kept.append(x.value if lift is None else x)
+    result = (plan.pull_arrays if lift is None else plan.pull)(g, out, kept, node)
     if node.specs is not None and node.op.broadcasts:
         for k, i in enumerate(reversed(plan.parents)):
             shape = node.specs[i][0]
@@ -228,29 +280,10 @@ def _modified(node: Node, value: Any, now: int, expected: int) -> ModifiedError:
     )
 
 
-def _argument(node: Node, source: tuple[str, Any], pool: Sequence[Any]) -> Any:
-    kind, detail = source
-    if kind == "g":
-        return pool[0]
-    if kind == "out":
-        return pool[1]
-    if kind == "input":
-        return pool[2 + detail]
-    if kind == "rest":
-        return tuple(pool[2 + bisect_left(node.plan.keep, len(node.op.inputs) - 1) :])
-    if kind == "meta":
-        return node.meta[detail]
-    if kind == "shape":
-        return node.specs[detail][0]
-    if kind == "dtype":
-        return node.specs[detail][1]
-    if kind == "shapes":
-        return tuple(shape for shape, _ in node.specs[detail:])
-    return detail
-
-
 def accumulate(present: Any, contribution: Any) -> Any:
     """Their sum; written into `present` only when nothing else can see that array."""
+    if type(present) is float is type(contribution):
+        return present + contribution
     if type(present) is Bundle:
         return present.merged(contribution)
     if (

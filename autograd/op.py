@@ -18,6 +18,7 @@ vjp asks for is not kept alive.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import inspect
 import threading
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd import buffers, kernel, shapes
-from autograd.plan import Plan, make_plan
+from autograd.plan import Plan
 
 TABLE: dict[str, Op] = {}
 """Every primitive by name, in order of definition."""
@@ -40,6 +41,7 @@ NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy functions that trace when they meet a Tensor, and what they become."""
 
 
+_empty = np.empty
 _KNOWN = 1024
 """Result shapes that an op remembers."""
 
@@ -100,7 +102,7 @@ class Op:
         "name", "math", "dmath", "kernel", "shape", "vjp", "ref", "samples", "scalar", "types",
         "result", "exempt", "view", "strided", "inputs", "variadic", "defaults", "required", "run",
         "plans", "broadcasts", "kink", "arity", "numeric", "typed_by", "pure", "known", "names",
-        "metadata",
+        "metadata", "pull",
     )  # fmt: skip
 
     if TYPE_CHECKING:
@@ -188,21 +190,35 @@ class Op:
                     shape = shapes.broadcast(self.name, *[v.shape for v in values])
                     values = [np.broadcast_to(v, shape) for v in values]
                     break
-        out = buffers.empty(shape, self.result or first.dtype)
-        self.kernel.run(out.ravel(), *[v.ravel() for v in values], *meta.values())
+        out = _empty(shape, self.result or first.dtype)
+        if out.nbytes >= buffers.LARGE:
+            out = buffers.empty(shape, out.dtype)
+        if len(values) == 1:
+            self.kernel.run(out.ravel(), first.ravel(), *meta.values())
+        else:
+            self.kernel.run(out.ravel(), *[v.ravel() for v in values], *meta.values())
         return out
 
     def _run_array(self, values: Any, meta: dict[str, Any]) -> np.ndarray:
         arrays = values
         if not self.strided:
-            arrays = [v if v is None or v.flags.c_contiguous else v.copy() for v in values]
+            for v in values:
+                if v is not None and not v.flags.c_contiguous:
+                    arrays = [v if v is None or v.flags.c_contiguous else v.copy() for v in values]
+                    break
         given = tuple([None if v is None else v.shape for v in arrays])
+        try:
+            shape = self.known[(given, *meta.values()) if meta else given]
+        except (KeyError, TypeError):
+            shape = self._shape_of(given, meta)
         result = self.result
         if result is None:
             result = arrays[self.typed_by].dtype
         elif callable(result):
             result = result(*arrays, **meta)
-        out = buffers.empty(self._shape_of(given, meta), result)
+        out = _empty(shape, result)
+        if out.nbytes >= buffers.LARGE:
+            out = buffers.empty(shape, out.dtype)
         if kernel.JIT:
             self.kernel(out, *arrays, **meta)
         else:
@@ -211,17 +227,12 @@ class Op:
 
     def _shape_of(self, given: tuple[Any, ...], meta: dict[str, Any]) -> shapes.Shape:
         """The result's shape; remembered, for a rule with its checks costs more than a small op."""
-        key = (given, *meta.values()) if meta else given
-        try:
-            return self.known[key]
-        except KeyError:
-            shape = self.shape(*given, **meta)
-            if len(self.known) >= _KNOWN:
-                self.known.clear()
-            self.known[key] = shape
-            return shape
-        except TypeError:  # metadata that does not hash
-            return self.shape(*given, **meta)
+        shape = self.shape(*given, **meta)
+        if len(self.known) >= _KNOWN:
+            self.known.clear()
+        with contextlib.suppress(TypeError):  # metadata that does not hash
+            self.known[(given, *meta.values()) if meta else given] = shape
+        return shape
 
     def _run_ref(self, values: Any, meta: dict[str, Any]) -> np.ndarray:
         result = self.result or values[0].dtype
@@ -241,12 +252,6 @@ class Op:
     def vjp_of(self, i: int) -> Any:
         """The vjp for input `i`, or None."""
         return self.vjp[min(i, len(self.inputs) - 1)]
-
-    def plan(self, wanted: int, count: int) -> Plan:
-        """What to keep for a backward pass to the inputs whose bit is set in `wanted` (cached)."""
-        plan = make_plan(self, [bool(wanted >> i & 1) for i in range(count)])
-        self.plans[wanted + (1 << count)] = plan
-        return plan
 
 
 class _Quiet(threading.local):
@@ -281,6 +286,7 @@ def op(
     scalar: Callable[..., Any] | None = None,
     view: bool = False,
     strided: bool = False,
+    pull: Callable[..., Any] | None = None,
     kink: str = "",
     methods: tuple[str, ...] | None = None,
     numpy: tuple[Any, ...] = (),
@@ -292,14 +298,16 @@ def op(
     it is not that of the inputs, or a function of the arrays.  `exempt`: inputs that keep their own
     dtype (indices, masks).  `broadcasts`: gradients are summed back to the inputs' shapes; implied
     for ufuncs and loops.  `scalar`: the same on Python floats.  `view`: the result shares memory.
-    `strided`: the kernel takes arrays that are not contiguous.
+    `strided`: the kernel takes arrays that are not contiguous.  `pull`: the gradients that the vjps
+    give, to the last bit, in one call: `pull(parents, g, ...)` on bare arrays, of what it reads, as
+    a list from the last of the inputs `parents` to the first; None where it does not apply.
     `kink`: the convention where the derivative does not exist.  `methods`: Tensor methods and
     operators, its name by default.  `numpy`: NumPy functions with this signature.
     """
     record = Op(
         name, math=math, ref=ref, kernel=kernel, samples=samples, vjp=vjp, dmath=dmath, shape=shape,
         types=types, result=result, exempt=exempt, broadcasts=broadcasts, scalar=scalar, view=view,
-        strided=strided, kink=kink,
+        strided=strided, pull=pull, kink=kink,
     )  # fmt: skip
     TABLE[name] = record
     _publish(name, record, (name,) if methods is None else methods, numpy)

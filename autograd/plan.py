@@ -1,9 +1,12 @@
-"""What a node keeps of its inputs, read off the parameters of the op's vjps."""
+"""What a node keeps of its inputs, and how its gradients are computed from that.
+
+Both are read off the parameters of the op's vjps, once for each set of inputs that want a gradient.
+"""
 
 from __future__ import annotations
 
 import inspect
-import operator
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,58 +14,109 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autograd.op import Op
 
+Pull = Callable[[Any, Any, Any, Any], list[Any]]
+Source = tuple[str, Any]
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What a node keeps, given which inputs want a gradient."""
+    """What a node keeps, given which inputs want a gradient.
+
+    `pull(g, out, kept, node)` gives the gradients of the parents, last first.  It is one generated
+    line, e.g. for a product `[f1(g, kept[0]), f0(g, kept[1])]`, where f0, f1 are the op's vjps:
+    interpreting the sources of their arguments took 1 us per node.  It exists three times, for the
+    ops that the vjps call take Tensors, bare arrays or floats each by a shorter way.
+    """
 
     parents: tuple[int, ...]
     keep: tuple[int, ...]
     """Inputs that a vjp reads."""
     keeps_out: bool
-    calls: tuple[tuple[Callable[..., Any], Any, Any], ...]
-    """For each parent, last first, (vjp, pick, sources).
-
-    `pick` takes the arguments out of (g, out, *kept inputs); where that does not give them all it
-    is None and `sources` says where each comes from, or is None too where `g` is the only one.
-    """
     specs: bool
     """True when a vjp asks for shapes or dtypes."""
+    text: str
+    edges: Callable[[Any], list[Any]]
+    """The edges to the parents, of the inputs; generated too."""
+    kept: Callable[[Any], tuple[Any, ...]]
+    """Those of the inputs, or of their values, that a vjp reads."""
+    versions: Callable[[Any], tuple[int, ...]]
+    """The versions of those inputs, Tensors of arrays or None."""
+    pull: Pull
+    pull_arrays: Pull
+    pull_numbers: Pull
 
 
-def make_plan(op: Op, wanted: list[bool]) -> Plan:
-    """The plan for a backward pass to the inputs where `wanted` is true."""
+def plan_of(op: Op, wanted: list[bool], arrays: Any, numbers: Any) -> Plan:
+    """The plan for a backward pass to the inputs where `wanted` is true.
+
+    `arrays`, `numbers`: what the name `ops` means inside the vjps when they run on bare values.
+    """
     parents = [i for i, want in enumerate(wanted) if want and op.vjp and op.vjp_of(i)]
-    found = []
-    for i in parents:
-        vjp = op.vjp_of(i)
-        found.append((vjp, [_source(op, name, i) for name in inspect.signature(vjp).parameters]))
-    sources = {source for _, its in found for source in its}
+    vjps = {i: op.vjp_of(i) for i in parents}
+    read = {
+        i: [_source(op, name, i) for name in inspect.signature(vjps[i]).parameters] for i in vjps
+    }
+    sources = {source for its in read.values() for source in its}
     keep = {detail for kind, detail in sources if kind == "input"}
+    tail = len(op.inputs) - 1
     if ("rest", None) in sources:
-        keep.update(range(len(op.inputs) - 1, len(wanted)))
+        keep.update(range(tail, len(wanted)))
     order = sorted(keep)
-    calls: list[tuple[Callable[..., Any], Any, Any]] = []
-    for vjp, its in found:
-        placed = [("input", order.index(d)) if kind == "input" else (kind, d) for kind, d in its]
-        slots = {"g": 0, "out": 1, "input": 2}
-        if placed == [("g", None)]:
-            calls.append((vjp, None, None))
-        elif len(placed) > 1 and all(kind in slots for kind, _ in placed):
-            pick = operator.itemgetter(*(slots[kind] + (d or 0) for kind, d in placed))
-            calls.append((vjp, pick, None))
-        else:
-            calls.append((vjp, None, tuple(placed)))
+    version = "None if x[{0}] is None else x[{0}].version[0],"
+    calls = [
+        f"f{i}({', '.join(_argument(source, order, tail) for source in read[i])})"
+        for i in reversed(parents)
+    ]
+    text = f"lambda g, out, kept, node: [{', '.join(calls)}]"
     return Plan(
         parents=tuple(parents),
         keep=tuple(order),
         keeps_out=("out", None) in sources,
-        calls=tuple(reversed(calls)),
         specs=any(kind in ("shape", "dtype", "shapes") for kind, _ in sources),
+        text=text,
+        edges=eval(f"lambda x: [{', '.join(f'x[{i}].node or x[{i}]' for i in parents)}]"),
+        kept=eval(f"lambda x: ({''.join(f'x[{i}],' for i in order)})"),
+        versions=eval(f"lambda x: ({''.join(version.format(i) for i in order)})"),
+        pull=_generated(text, vjps, None),
+        pull_arrays=_at_once(op, text, vjps, order, tuple(parents), arrays),
+        pull_numbers=_generated(text, vjps, numbers),
     )
 
 
-def _source(op: Op, name: str, i: int) -> tuple[str, Any]:
+def _generated(text: str, vjps: dict[int, Callable[..., Any]], ops: Any) -> Pull:
+    return eval(text, {f"f{i}": _over(vjp, ops) for i, vjp in vjps.items()})
+
+
+def _at_once(
+    op: Op,
+    text: str,
+    vjps: dict[int, Callable[..., Any]],
+    order: list[int],
+    parents: tuple[int, ...],
+    ops: Any,
+) -> Pull:
+    """`pull` on arrays: by the op's own where it has one and that applies."""
+    one_by_one = _generated(text, vjps, ops)
+    if op.pull is None:
+        return one_by_one
+    reads = [op.inputs.index(name) for name in list(inspect.signature(op.pull).parameters)[2:]]
+    kept = [f"kept[{order.index(i)}]" if i in order else "None" for i in reads]
+    return eval(
+        f"lambda g, out, kept, node: at_once({parents}, {', '.join(['g', *kept])})"
+        " or one_by_one(g, out, kept, node)",
+        {"at_once": op.pull, "one_by_one": one_by_one},
+    )
+
+
+def _over(vjp: Callable[..., Any], ops: Any) -> Callable[..., Any]:
+    """`vjp` with `ops` in the place of what it knows under that name."""
+    if ops is None or not isinstance(vjp, types.FunctionType) or "ops" not in vjp.__globals__:
+        return vjp
+    space = {**vjp.__globals__, "ops": ops}
+    return types.FunctionType(vjp.__code__, space, vjp.__name__, vjp.__defaults__, vjp.__closure__)
+
+
+def _source(op: Op, name: str, i: int) -> Source:
     """Where a vjp's parameter `name` comes from."""
     base, _, suffix = name.rpartition("_")
     rest = op.inputs[-1] if op.variadic else None
@@ -81,3 +135,20 @@ def _source(op: Op, name: str, i: int) -> tuple[str, Any]:
     if base in op.inputs and base != rest and suffix in ("shape", "dtype"):
         return suffix, op.inputs.index(base)
     raise TypeError(f"op {op.name}: a vjp asks for {name!r}, which is not an input or metadata")
+
+
+def _argument(source: Source, order: list[int], tail: int) -> str:
+    """The expression for one argument of a vjp; `order`: which inputs stand in `kept`."""
+    kind, detail = source
+    if kind == "input":
+        return f"kept[{order.index(detail)}]"
+    return {
+        "g": "g",
+        "out": "out",
+        "rest": f"tuple(kept[{sum(i < tail for i in order)}:])",
+        "meta": f"node.meta[{detail!r}]",
+        "shape": f"node.specs[{detail}][0]",
+        "dtype": f"node.specs[{detail}][1]",
+        "shapes": f"tuple([shape for shape, _ in node.specs[{detail}:]])",
+        "constant": repr(detail),
+    }[kind]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes, inplace
+from autograd.bare import make_plan
 from autograd.errors import DtypeError
 from autograd.graph import Node
 from autograd.modes import modes
@@ -42,15 +43,18 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
     values = []
     wanted, bit = 0, 1  # a bit per input that wants a gradient
     dtype = None
-    plain, traced, numbers = True, False, False
+    plain, traced, numbers, simple = True, False, False, True
     for x in inputs:
         if isinstance(x, Tensor):
             traced = True
             if x.view_of is not None:
                 inplace.refresh(x)
+                simple = False
             if x.tracked:
                 wanted += bit
             x = x.value
+        elif x is not None:
+            simple = False
         bit += bit
         values.append(x)
         kind = type(x)
@@ -62,14 +66,21 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
             elif x.dtype is not dtype:
                 plain = False
         elif kind is float or kind is int:
-            numbers = True
+            numbers, simple = True, False
         elif x is not None:
             plain = False
-    if plain and dtype and (_numbers_fit(op, inputs, dtype) if numbers else _typed(op, dtype)):
+    if (
+        plain
+        and dtype is not None
+        and (
+            _numbers_fit(op, inputs, dtype) if numbers else dtype in _FLOATS or op.types != "float"
+        )
+    ):
         out = op.run(values, meta)
     else:
         inputs, values = coerce(op, inputs)
         out = op.run(values, meta)
+        simple = False
     if not traced:
         return out
     result = _new(Tensor)  # Tensor.wrap, without the call
@@ -78,9 +89,9 @@ def apply(op: Op, *inputs: Any, **meta: Any) -> Any:
     result.view_of = result._grad = result.extra = result.node = None
     result.tracked = False
     if wanted and modes.grad:
-        plan = op.plans.get(wanted + bit) or op.plan(wanted, len(inputs))
+        plan = op.plans.get(wanted + bit) or make_plan(op, wanted, len(inputs))
         if plan.parents:
-            record(op, plan, inputs, values, meta, result)
+            record(op, plan, inputs, values, meta, result, simple)
     if op.view:
         inplace.mark_view(op, inputs[0], meta, result)
     if modes.observers:
@@ -115,12 +126,12 @@ def _apply_to_numbers(op: Op, inputs: Any) -> Any:
 def apply_to_pair(op: Op, x: Tensor, y: Any) -> Any:
     """`apply` on a scalar and another number; None where `y` is not one.  Saves 0.6 us."""
     if isinstance(y, Tensor):
-        b, wanted = y.value, (x.tracked + 2 * y.tracked)
+        b, key = y.value, 4 + x.tracked + 2 * y.tracked
     else:
-        b, wanted = y, x.tracked
+        b, key = y, 4 + x.tracked
     if type(b) is not float and type(b) is not int:
         return None
-    return _number_made(op, (x, y), (x.value, b), op.scalar(x.value, b), wanted + 4)
+    return _number_made(op, (x, y), (x.value, b), op.scalar(x.value, b), key)
 
 
 def _number_made(op: Op, inputs: Any, values: Any, out: float, key: int) -> Tensor:
@@ -130,13 +141,14 @@ def _number_made(op: Op, inputs: Any, values: Any, out: float, key: int) -> Tens
     result.version = result.view_of = result._grad = result.extra = result.node = None
     result.tracked = False
     if modes.grad:
-        plan = op.plans.get(key) or op.plan(key - (1 << len(inputs)), len(inputs))
+        plan = op.plans.get(key) or make_plan(op, key - (1 << len(inputs)), len(inputs))
         if plan.parents:
-            edges = [inputs[i].node or inputs[i] for i in plan.parents]
-            saved = tuple([values[i] for i in plan.keep])  # the collector skips tuples of numbers
             kept = (out, _STEADY, 0) if plan.keeps_out else None
             specs = _specs(values) if plan.specs else None
-            result.node = Node(op, plan, _NO_META, edges, saved, None, kept, specs)
+            # what is saved is a tuple, which the garbage collector skips where it holds numbers
+            result.node = Node(
+                op, plan, _NO_META, plan.edges(inputs), plan.kept(values), None, kept, specs
+            )
             result.tracked = True
     if modes.observers:
         for observer in modes.observers:
@@ -145,11 +157,6 @@ def _number_made(op: Op, inputs: Any, values: Any, out: float, key: int) -> Tens
 
 
 Op.__call__ = apply  # type: ignore[assignment, method-assign]
-
-
-def _typed(op: Op, dtype: Any) -> bool:
-    """True when inputs of this one dtype need no promotion."""
-    return dtype in _FLOATS or op.types != "float"
 
 
 def _numbers_fit(op: Op, inputs: Any, dtype: Any) -> bool:
@@ -162,11 +169,20 @@ def _numbers_fit(op: Op, inputs: Any, dtype: Any) -> bool:
 
 
 def record(
-    op: Op, plan: Plan, inputs: Any, values: Any, meta: dict[str, Any], result: Tensor
+    op: Op,
+    plan: Plan,
+    inputs: Any,
+    values: Any,
+    meta: dict[str, Any],
+    result: Tensor,
+    simple: bool = False,
 ) -> None:
-    """Give `result` the node that leads back to `inputs`, keeping only what the vjps read."""
+    """Give `result` the node that leads back to `inputs`, keeping only what the vjps read.
+
+    `simple`: the inputs are None or Tensors of arrays, none a view.
+    """
     out = result.value
-    if out.dtype.kind != "f":
+    if out.dtype not in _FLOATS:
         return
     specs = None
     if plan.specs:
@@ -177,7 +193,19 @@ def record(
             if type(v) is not _ndarray or v.shape != shape:
                 specs = _specs(values)
                 break
-    edges = [inputs[i].node or inputs[i] for i in plan.parents]
+    saved: Any
+    versions: Any
+    if simple:
+        saved, versions = plan.kept(inputs), plan.versions(inputs)
+    else:
+        saved, versions = _saved(plan, inputs)
+    kept = (out, result.version, 0) if plan.keeps_out else None
+    result.node = Node(op, plan, meta, plan.edges(inputs), saved, versions, kept, specs)
+    result.tracked = True
+
+
+def _saved(plan: Plan, inputs: Any) -> tuple[list[Any], list[Any]]:
+    """What the vjps read of the inputs, and the versions of that."""
     saved: list[Any] = []
     versions = []
     for i in plan.keep:
@@ -189,9 +217,7 @@ def record(
         else:  # an array of the user's has no version, so it is copied
             saved.append(x.copy() if type(x) is _ndarray else x)
             versions.append(None)
-    kept = (out, result.version, 0) if plan.keeps_out else None
-    result.node = Node(op, plan, meta, edges, saved, versions, kept, specs)
-    result.tracked = True
+    return saved, versions
 
 
 def _specs(values: Any) -> list[tuple[Any, Any]]:

@@ -18,6 +18,7 @@ def start_peers(python: str | None, threads: int) -> list[Peer]:
     peers = [
         Peer("tapegrad", "ours", sys.executable, threads=threads),
         Peer("NumPy", "numpy_", sys.executable, threads=threads),
+        Peer("NumPy tuned", "numpy_", sys.executable, "--tuned", threads=threads),
     ]
     for name, module, *options in (
         ("PyTorch", "torch_"),

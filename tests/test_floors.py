@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 GROUND = (
-    *("errors", "modes", "dtypes", "shapes", "buffers", "kernel", "vmath", "plan", "op"),
+    *("errors", "modes", "dtypes", "shapes", "buffers", "kernel", "vmath", "plan", "op", "bare"),
     *("axes", "reduction", "classes"),
 )
 """Floor 0 in order: each imports only those before it."""

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd import shapes
+from autograd import kernel as kernels, shapes
+from autograd.axes import FEW, sum_of_rows
 from autograd.errors import ShapeError
-from autograd.kernel import kernel
+from autograd.kernel import device, kernel
 from autograd.op import Sample, op, ops, quiet
 
 SMALL = 4096
@@ -21,8 +22,8 @@ SMALL = 4096
 32x2x16 0.8 and 2.2 us, 8x64x8 1.7 and 2.0 us, 32x16x16 2.3 and 2.0 us, 64x64x10 18 and 3 us."""
 
 
-@kernel
-def _product(out, x, y):
+@device
+def product(out, x, y):
     """`out = x @ y`."""
     m, k = x.shape
     n = y.shape[1]
@@ -43,7 +44,12 @@ def _product(out, x, y):
 
 
 @kernel
-def _product_tn(out, x, y):
+def _product(out, x, y):
+    product(out, x, y)
+
+
+@device
+def product_tn(out, x, y):
     """`out = x.T @ y`."""
     k, m = x.shape
     n = y.shape[1]
@@ -61,6 +67,11 @@ def _product_tn(out, x, y):
             a = x[p, i]
             for j in range(n):
                 out[i, j] += a * y[p, j]
+
+
+@kernel
+def _product_tn(out, x, y):
+    product_tn(out, x, y)
 
 
 @kernel
@@ -242,6 +253,38 @@ def _matmul_dy(g: Any, x: Any, y_shape: shapes.Shape) -> Any:
     return _fitted(ops.matmul_tn(x, g), y_shape)
 
 
+@kernel
+def _linear_grads(dx, dweight, dbias, g, x, weight):
+    """The gradients of `linear` in one call; those given as None are not wanted."""
+    if dx is not None:
+        product(dx, g, weight)
+    if dweight is not None:
+        product_tn(dweight, g, x)
+    if dbias is not None:
+        sum_of_rows(dbias, g)
+
+
+def _linear_pull(parents: tuple[int, ...], g: Any, x: Any, weight: Any) -> list[Any] | None:
+    """All gradients of a small layer: 2 us, where op by op it takes 6."""
+    inner = x if weight is None else weight
+    for a in (g, x, weight):
+        if a is not None and not (
+            type(a) is np.ndarray and a.ndim == 2 and a.dtype is g.dtype and a.flags.c_contiguous
+        ):
+            return None
+    if inner is None or not kernels.JIT or g.dtype.kind != "f":
+        return None
+    n, outputs = g.shape
+    inputs = inner.shape[1]
+    if n * outputs * inputs > SMALL or g.size > FEW:
+        return None
+    dx = np.empty((n, inputs), g.dtype) if 0 in parents else None
+    dweight = np.empty((outputs, inputs), g.dtype) if 1 in parents else None
+    dbias = np.empty(outputs, g.dtype) if 2 in parents else None
+    _linear_grads.run(dx, dweight, dbias, g, x, weight)
+    return [d for d in (dbias, dweight, dx) if d is not None]
+
+
 _STACKS = (
     Sample((2, 3, 4), (2, 4, 5)),
     Sample((2, 1, 3, 4), (5, 4, 2)),
@@ -342,6 +385,7 @@ linear = op(
         lambda g, x: ops.matmul_tn(_folded(g), _folded(x)),
         lambda g: ops.sum_to(g, shape=g.shape[-1:]),
     ),
+    pull=_linear_pull,
     samples=(
         Sample((3, 4), (5, 4), (5,)),
         Sample((3, 4), (5, 4), None),

@@ -1,16 +1,99 @@
-"""NumPy by hand: the same operations, with buffers made once and all parameters in one vector."""
+"""NumPy by hand, twice.
+
+Plain (the default): as one writes it, an array per parameter and a new array per operation.
+`--tuned`: the same operations with buffers made once and all parameters in one vector.
+"""
 
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
 
 from benchmarks.peers import Step, serve
 
+TUNED = "--tuned" in sys.argv[1:]
+
 
 class Adam:
+    """The update of a list of arrays, one after the other."""
+
+    def __init__(self, params: list[np.ndarray], lr: float):
+        self.params, self.lr, self.t = params, lr, 0
+        self.m = [np.zeros_like(p) for p in params]
+        self.v = [np.zeros_like(p) for p in params]
+
+    def step(self, grads: list[np.ndarray]) -> None:
+        """One update."""
+        self.t += 1
+        for p, g, m, v in zip(self.params, grads, self.m, self.v):
+            m += 0.1 * (g - m)
+            v += 0.001 * (g * g - v)
+            m_hat = m / (1 - 0.9**self.t)
+            v_hat = v / (1 - 0.999**self.t)
+            p -= self.lr * m_hat / (np.sqrt(v_hat) + 1e-8)
+
+
+def _params(layers: Any) -> list[np.ndarray]:
+    return [a.astype(np.float32) for pair in layers for a in pair]
+
+
+def xor(w: dict[str, Any]) -> Step:
+    """One training step on the four points."""
+    x, y = w["x"], w["y"]
+    params = w1, b1, w2, b2 = _params(w["layers"])
+    adam = Adam(params, w["lr"])
+
+    def step() -> Any:
+        h = np.maximum(x @ w1.T + b1, 0)
+        p = 1 / (1 + np.exp(-(h @ w2.T + b2)))
+        log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+        loss = -np.mean(y * log_p + (1 - y) * log_q)
+        dz = (p - y) / np.maximum(p * (1 - p), 1e-12) * p * (1 - p) / len(x)
+        dh = dz @ w2 * (h > 0)
+        adam.step([dh.T @ x, dh.sum(axis=0), dz.T @ h, dz.sum(axis=0)])
+        return loss
+
+    return step
+
+
+def mlp(w: dict[str, Any]) -> Step:
+    """One training step on the next batch."""
+    batches = list(zip(w["x"], w["y"]))
+    params = _params(w["layers"])
+    weights, biases = params[::2], params[1::2]
+    adam = Adam(params, w["lr"])
+    count = 0
+
+    def step() -> Any:
+        nonlocal count
+        x, y = batches[count % len(batches)]
+        count += 1
+        inputs, rows = [x], np.arange(len(x))
+        for weight, bias in zip(weights, biases):
+            inputs.append(np.maximum(inputs[-1] @ weight.T + bias, 0))
+        z = inputs[-2] @ weights[-1].T + biases[-1]
+        z -= z.max(axis=1, keepdims=True)
+        e = np.exp(z)
+        total = e.sum(axis=1, keepdims=True)
+        loss = (np.log(total[:, 0]) - z[rows, y]).mean()
+        d = e / total
+        d[rows, y] -= 1
+        d /= len(x)
+        grads: list[np.ndarray] = []
+        for i in range(len(weights) - 1, -1, -1):
+            grads[:0] = [d.T @ inputs[i], d.sum(axis=0)]
+            if i:
+                d = d @ weights[i] * (inputs[i] > 0)
+        adam.step(grads)
+        return loss
+
+    return step
+
+
+class FlatAdam:
     """Parameters and gradients as views of two flat vectors, so the update is one set of calls."""
 
     def __init__(self, layers: Any, lr: float):
@@ -45,10 +128,10 @@ class Adam:
         self.p -= b
 
 
-def xor(w: dict[str, Any]) -> Step:
+def xor_tuned(w: dict[str, Any]) -> Step:
     """One training step on the four points."""
     x, y = w["x"], w["y"]
-    adam = Adam(w["layers"], w["lr"])
+    adam = FlatAdam(w["layers"], w["lr"])
     w1, b1, w2, b2 = adam.params
     dw1, db1, dw2, db2 = adam.grads
     w1t, w2t, n = w1.T, w2.T, len(x)
@@ -95,10 +178,10 @@ def xor(w: dict[str, Any]) -> Step:
     return step
 
 
-def mlp(w: dict[str, Any]) -> Step:
+def mlp_tuned(w: dict[str, Any]) -> Step:
     """One training step on the next batch."""
     batches = list(zip(w["x"], w["y"]))
-    adam = Adam(w["layers"], w["lr"])
+    adam = FlatAdam(w["layers"], w["lr"])
     weights, biases = adam.params[::2], adam.params[1::2]
     dweights, dbiases = adam.grads[::2], adam.grads[1::2]
     n = w["x"].shape[1]
@@ -153,7 +236,8 @@ def product_1(w: dict[str, Any]) -> Step:
     return step
 
 
-CASES = {"xor": xor, "mlp": mlp, "product_1": product_1}
+CASES: dict[str, Any] = {"xor": xor, "mlp": mlp, "product_1": product_1}
+CASES_TUNED: dict[str, Any] = {"xor": xor_tuned, "mlp": mlp_tuned}
 
 
 def _value(x: Any) -> float:
@@ -162,4 +246,4 @@ def _value(x: Any) -> float:
 
 if __name__ == "__main__":
     np.seterr(all="ignore")  # as the others do: log(0) is clamped
-    serve(CASES, _value, {})
+    serve(CASES_TUNED if TUNED else CASES, _value, {})
