@@ -9,9 +9,10 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from pathlib import Path as _Path
-from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
+from typing import Any as _Any
 
 from numpy import dtype as _dtype
 
@@ -27,6 +28,7 @@ from autograd import interop as _interop, methods as _methods
 from autograd.anomaly import detect_anomaly
 from autograd.backward import backward as _backward_function, grad
 from autograd.checkpoint import checkpoint
+from autograd.compiled import RecordError, compile
 from autograd.creation import (
     arange,
     as_tensor,
@@ -76,9 +78,16 @@ from autograd.modes import enable_grad, is_grad_enabled, no_grad, observe, set_g
 from autograd.op import FUNCTIONS as _FUNCTIONS, TABLE as _TABLE
 from autograd.tensor import Tensor
 
-if _TYPE_CHECKING:
+_ABOVE = {"nn": "nn", "optim": "optim", "save": "nn.files", "load": "nn.files"}
 
-    def __getattr__(name: str) -> _Any: ...
+
+def __getattr__(name: str) -> _Any:
+    """What a script that says `import autograd as torch` finds under `torch`, at first use."""
+    if name not in _ABOVE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = _import_module(_ABOVE[name])
+    globals()[name] = module if name == _ABOVE[name] else getattr(module, name)
+    return globals()[name]
 
 
 __version__ = "0.1.0"

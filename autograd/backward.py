@@ -220,6 +220,8 @@ def _of_dtype(g: Any, t: Tensor) -> Any:
 def _accumulate_leaf(leaf: Tensor, g: Any) -> None:
     """Add to `.grad`: a first contribution is taken as it is where nothing else sees its memory."""
     present = leaf._grad
+    if modes.recorder is not None:
+        modes.recorder.accumulated(leaf)
     if isinstance(g, Tensor):
         g = g if g.dtype == leaf.dtype else TABLE["cast"](g, dtype=leaf.dtype)
         leaf._grad = TABLE["clone"](g) if present is None else TABLE["add"](present, g)

@@ -12,12 +12,14 @@ class Generator:
 
     def __init__(self, device: str = "cpu"):
         self.device = device
+        self.numpy = np.random.Generator(np.random.PCG64(0))
         self.seed()
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew from `seed`; negative seeds count from 2**64, as in PyTorch."""
         self._seed = int(seed)
-        self.numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
+        # the state of the same stream: compiled steps draw from it by address
+        self.numpy.bit_generator.state = np.random.PCG64(self._seed % 2**64).state
         return self
 
     def seed(self) -> int:

@@ -133,8 +133,14 @@ def _store(name: str, t: Tensor, result: Any) -> None:
             f"{name}: result type {value.dtype.name} can't be written into a tensor of"
             f" {t.value.dtype.name}"
         )
-    np.copyto(t.value, value, casting="same_kind")
+    _copy((t.value, value))
     t.version[0] += 1
+    if modes.recorder is not None:
+        modes.recorder.effect("copy", _copy, (t, result), [t])
+
+
+def _copy(arrays: tuple[np.ndarray, Any]) -> None:
+    np.copyto(*arrays, casting="same_kind")
 
 
 def _adopt(t: Tensor, result: Any) -> None:

@@ -1,7 +1,8 @@
 """Numba, on demand: kernels are declared at import and compiled at their first call.
 
-The only module that imports Numba.  `@kernel` marks a pure loop that writes `out`; `@device` marks
-a scalar function that kernels call; `by_dtype` joins a float32 and a float64 body under one name.
+Numba is imported here, at the first kernel, and in `compiled.native`.  `@kernel` marks a pure loop
+that writes `out`; `@device` marks a scalar function that kernels call; `by_dtype` joins a float32
+and a float64 body under one name.
 `word_at`, `array_at` and `elements_of` read memory by address: one kernel, any number of arrays.
 Compiled code is cached on disk, so a machine waits once.
 """
@@ -104,6 +105,10 @@ class Native:
 _DEVICES = (Device, ByDtype, Native)
 
 
+KERNELS: list[Kernel] = []
+"""Every kernel there is."""
+
+
 class Kernel:
     """A jitted loop: call `k.run(out, *arrays)`.
 
@@ -113,7 +118,9 @@ class Kernel:
     def __init__(self, function: Callable[..., None]):
         functools.update_wrapper(self, function)
         self.function = function
+        self.dispatcher: Any = None
         self.run: Callable[..., Any] = self._first_run
+        KERNELS.append(self)
 
     def __call__(self, *args: Any) -> Any:
         """Run the loop: `k(out, *arrays)` is `k.run(out, *arrays)`, one Python call slower."""
@@ -123,13 +130,17 @@ class Kernel:
         return f"<kernel {self.function.__name__}>"
 
     def _first_run(self, *args: Any) -> Any:
-        with _lock:
-            if self.run == self._first_run:
-                numba = _numba()
-                dispatcher = numba.njit(**_OPTIONS, cache=True)(_detached(self.function))
-                _stamp(dispatcher, self.function)
-                self.run = dispatcher
+        self.run = self.compiled()
         return self.run(*args)
+
+    def compiled(self) -> Any:
+        """The Numba dispatcher, made once."""
+        with _lock:
+            if self.dispatcher is None:
+                dispatcher = _numba().njit(**_OPTIONS, cache=True)(_detached(self.function))
+                _stamp(dispatcher, self.function)
+                self.dispatcher = dispatcher
+        return self.dispatcher
 
 
 def kernel(function: Callable[..., None]) -> Kernel:

@@ -16,11 +16,15 @@ class Modes(threading.local):
     """Record a graph."""
     observers: tuple[Callable[..., None], ...] = ()
     """Each is called as observer(op, inputs, meta, result) after every op."""
+    recorder: Any = None
+    """While a step is recorded: what is told of effects, gradients, and values that are read."""
     node: Any = None
     """While observed: the node whose backward is running."""
 
 
 modes = Modes()
+changes = [0]
+"""Counts what a compiled step must notice: train or eval, what is trainable, attributes, hooks."""
 
 
 class _Decorator:

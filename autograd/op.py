@@ -102,7 +102,7 @@ class Op:
         "name", "math", "dmath", "kernel", "shape", "vjp", "ref", "samples", "scalar", "types",
         "result", "exempt", "view", "strided", "inputs", "variadic", "defaults", "required", "run",
         "plans", "broadcasts", "kink", "arity", "numeric", "typed_by", "pure", "known", "names",
-        "metadata", "pull",
+        "metadata", "pull", "dynamic",
     )  # fmt: skip
 
     if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Op:
         if first.nbytes >= buffers.LARGE:
             shape = shapes.broadcast(self.name, *map(np.shape, values))
             out = buffers.empty(shape, self.result or first.dtype)
-            return quiet.run(self.kernel, *values, out)
+            return quiet.run(self.kernel, *values, out=out)
         try:
             out = quiet.run(self.kernel, *values)
         except ValueError:
@@ -241,7 +241,7 @@ class Op:
     def into(self, out: np.ndarray, values: Any, meta: dict[str, Any]) -> None:
         """Run and write the result into `out`, which may be one of the inputs."""
         if self.numeric:
-            quiet.run(self.kernel, *values, out)
+            quiet.run(self.kernel, *values, out=out)
         else:
             np.copyto(out, self.run(values, meta), casting="same_kind")
 
@@ -264,6 +264,7 @@ class _Quiet(threading.local):
         context = contextvars.copy_context()
         context.run(np.seterr, all="ignore")
         self.run: Callable[..., Any] = context.run
+        self.plain: Callable[..., Any] = context.run  # `run` is another one while ops are bound
 
 
 quiet = _Quiet()
@@ -287,6 +288,7 @@ def op(
     view: bool = False,
     strided: bool = False,
     pull: Callable[..., Any] | None = None,
+    dynamic: bool = False,
     kink: str = "",
     methods: tuple[str, ...] | None = None,
     numpy: tuple[Any, ...] = (),
@@ -301,13 +303,14 @@ def op(
     `strided`: the kernel takes arrays that are not contiguous.  `pull`: the gradients that the vjps
     give, to the last bit, in one call: `pull(parents, g, ...)` on bare arrays, of what it reads, as
     a list from the last of the inputs `parents` to the first; None where it does not apply.
+    `dynamic`: the shape of the result depends on the data.
     `kink`: the convention where the derivative does not exist.  `methods`: Tensor methods and
     operators, its name by default.  `numpy`: NumPy functions with this signature.
     """
     record = Op(
         name, math=math, ref=ref, kernel=kernel, samples=samples, vjp=vjp, dmath=dmath, shape=shape,
         types=types, result=result, exempt=exempt, broadcasts=broadcasts, scalar=scalar, view=view,
-        strided=strided, pull=pull, kink=kink,
+        strided=strided, pull=pull, dynamic=dynamic, kink=kink,
     )  # fmt: skip
     TABLE[name] = record
     _publish(name, record, (name,) if methods is None else methods, numpy)

@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd import dtypes
 from autograd.graph import Node
+from autograd.modes import changes, modes
 
 _new = object.__new__
 
@@ -153,6 +154,8 @@ class Tensor:
 
     def item(self) -> Any:
         """The one element, as a Python number."""
+        if modes.recorder is not None:
+            modes.recorder.reading(self, "item()")
         value = self.value
         if type(value) is float:
             return value
@@ -165,6 +168,8 @@ class Tensor:
 
     def tolist(self) -> Any:
         """Nested Python lists, or a number for a 0-d tensor."""
+        if modes.recorder is not None:
+            modes.recorder.reading(self, "tolist()")
         return self.array.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
@@ -174,6 +179,8 @@ class Tensor:
                 "Can't call numpy() on Tensor that requires grad: the array would leave the graph."
                 " Use tensor.detach().numpy() instead"
             )
+        if modes.recorder is not None:
+            modes.recorder.reading(self, "numpy()")
         return self.array
 
     def cpu(self) -> Tensor:
@@ -283,6 +290,7 @@ class Tensor:
                 " without history, use tensor.detach()"
             )
         self.tracked = bool(wanted)
+        changes[0] += 1
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set requires_grad in place; returns the tensor."""
@@ -394,10 +402,12 @@ class Handle:
     def __init__(self, hooks: dict[Any, Any], hook: Callable[..., Any]):
         self.hooks, self.key = hooks, object()
         hooks[self.key] = hook
+        changes[0] += 1
 
     def remove(self) -> None:
         """Unregister the hook; a second call does nothing."""
         self.hooks.pop(self.key, None)
+        changes[0] += 1
 
     def __enter__(self) -> Handle:
         return self

@@ -1,13 +1,14 @@
 """Cases that run on PyTorch and on tapegrad with one text: only the imports differ.
 
-A case is a function of a face (a namespace with `torch`, `nn`, `F`, `optim`) that returns a dict of
-named results: tensors, numbers, strings, or lists of numbers.  Where PyTorch is installed both faces
-run and must agree; where it is not, what PyTorch gave is read from `tests/golden/AREA.json`, which
+A case is a function of a face (a namespace with `torch`, `nn`, `F`, `optim`) that returns a dict
+of named results: tensors, numbers, strings, or lists of numbers.  Where PyTorch is installed both
+faces run and must agree; where it is not, what PyTorch gave is read from `tests/golden/AREA.json`,
+which
 
     TAPEGRAD_GOLDEN=1 python -m pytest tests/test_AREA.py
 
-in an environment with PyTorch writes anew.  Fixed inputs come from `data`, never from a generator of
-a framework, since those differ.
+in an environment with PyTorch writes anew.  Fixed inputs come from `data`, never from a generator
+of a framework, since those differ.
 """
 
 from __future__ import annotations

@@ -1,0 +1,357 @@
+"""`autograd.compile`: a function recorded at its first calls, and replayed from then on."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+import types
+import warnings
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from autograd.compiled.errors import RecordError
+from autograd.compiled.passes import PASSES
+from autograd.compiled.plan import Plan, Refused
+from autograd.compiled.trace import Recorder, Trace, difference, leaves, mapped
+from autograd.modes import changes, modes
+from autograd.tensor import Tensor
+
+ALL_PASSES = (*PASSES, "place")
+_CHUNK = 0.05
+"""Seconds of one native call of `loop`."""
+_PLAIN = (type(None), bool, int, float, str)
+
+
+class _Entry:
+    """What is known under one key: a recording, and once a second one agrees, a plan."""
+
+    def __init__(self) -> None:
+        self.trace: Trace | None = None
+        self.plan: Plan | None = None
+        self.stamp = -1
+        self.pattern: Any = None
+
+
+class Step:
+    """A compiled function.  Call it like the function; `plan` is what the last call replayed."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        check_every: int = 0,
+        passes: Iterable[str] = ALL_PASSES,
+        plans: int = 8,
+    ):
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.check_every, self.limit = check_every, plans
+        self.passes = tuple(passes)
+        unknown = set(self.passes) - set(ALL_PASSES)
+        if unknown:
+            raise ValueError(f"compile: no pass {sorted(unknown)}; there are {ALL_PASSES}")
+        self.enabled = os.environ.get("TAPEGRAD_COMPILE", "1") != "0"
+        self.entries: OrderedDict[Any, _Entry] = OrderedDict()
+        self.leaves: list[Tensor] = []
+        self.last: tuple[Plan, _Entry, Any, Any] | None = None
+        self.calls = 0
+        self.bound: weakref.WeakKeyDictionary[Any, Step] = weakref.WeakKeyDictionary()
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        if instance not in self.bound:
+            self.bound[instance] = Step(
+                types.MethodType(self.function, instance),
+                check_every=self.check_every,
+                passes=self.passes,
+                plans=self.limit,
+            )
+        return self.bound[instance]
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the last call; None while the function is still being recorded."""
+        return self.last[0] if self.last else None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's result; tensors in it are copies without history."""
+        if not self.enabled or modes.recorder is not None or modes.observers:
+            return self.function(*args, **kwargs)
+        if self.last is not None and not kwargs and not self.check_every:
+            plan, entry, static, watched = self.last
+            same = entry.stamp == changes[0] and static == (len(args), modes.grad)
+            if same and self._fits(plan, entry, watched):
+                try:
+                    return plan.replay(tuple([a.value for a in args]))
+                except (Refused, AttributeError):  # other shapes, or no tensors
+                    pass
+        return self._slowly(args, kwargs)
+
+    def loop(self, batches: Iterable[Any]) -> Any:
+        """Run the step on each of `batches` (tuples of arguments, e.g. a DataLoader): the results.
+
+        From the third batch on many are run in one native call, of about 50 ms, so that Ctrl-C is
+        heard.  The results are stacked (number of batches, ...) where a step returns one tensor; a
+        list otherwise.
+        """
+        results: list[Any] = []
+        waiting: list[Any] = []
+        size = 1
+        for batch in batches:
+            waiting.append(tuple(batch) if isinstance(batch, (tuple, list)) else (batch,))
+            if len(waiting) >= size:
+                started = time.perf_counter()
+                done = len(waiting)
+                self._run_all(waiting, results)
+                waiting = []
+                spent = time.perf_counter() - started
+                if self.last is not None:
+                    size = max(1, min(1024, int(done * _CHUNK / max(spent, 1e-6))))
+        self._run_all(waiting, results)
+        if results and all(isinstance(r, np.ndarray) for r in results):
+            return Tensor.wrap(np.concatenate(results))
+        return [
+            r
+            for result in results
+            for r in (map(Tensor.wrap, result) if isinstance(result, np.ndarray) else [result])
+        ]
+
+    def _run_all(self, batches: list[Any], results: list[Any]) -> None:
+        while batches:
+            found = self._natively(batches)
+            if found is None or not len(found):
+                result = self(*batches[0])
+                single = isinstance(result, Tensor)
+                results.append(result.numpy()[np.newaxis] if single else result)
+                batches = batches[1:]
+            else:
+                results.append(found)
+                batches = batches[len(found) :]
+
+    def _natively(self, batches: list[Any]) -> Any:
+        if self.last is None or not self.enabled or modes.recorder or modes.observers:
+            return None
+        plan, entry, static, watched = self.last
+        if entry.stamp != changes[0] or static != (len(batches[0]), modes.grad):
+            return None
+        if self.check_every or not self._fits(plan, entry, watched):
+            return None
+        given = []
+        for batch in batches:
+            if len(batch) != static[0] or not all(isinstance(a, Tensor) for a in batch):
+                break
+            given.append(tuple([a.value for a in batch]))
+        return plan.replay_each(given) if given else None
+
+    def _fits(self, plan: Plan, entry: _Entry, watched: Any) -> bool:
+        if entry.pattern != tuple([t._grad is None for t in self.leaves]):
+            return False
+        for space, name, value in watched:
+            if space.get(name) is not value:
+                return False
+        return plan.current()
+
+    def _slowly(self, args: Any, kwargs: Any) -> Any:
+        tensors, static = _split((args, kwargs))
+        watched = _watched(self.function)
+        modules, objects = _found(self.function, args)
+        pattern = tuple([t._grad is None for t in self.leaves])
+        key = (
+            static,
+            tuple((t.shape, t.dtype) for t in tensors),
+            modes.grad,
+            pattern,
+            tuple((name, _frozen(value)) for _, name, value in watched),
+            tuple(m.training for m in modules),
+            tuple(p.requires_grad for m in modules for p in m.parameters()),
+        )
+        entry = self._entry(key, pattern)
+        plan = entry.plan
+        fresh = entry.stamp == changes[0] and plan is not None and plan.current()
+        if plan is None or not fresh:
+            return self._record(entry, tensors, objects, args, kwargs)
+        plain = not kwargs and all(isinstance(a, Tensor) for a in args)
+        self.last = (plan, entry, (len(args), modes.grad) if plain else None, watched)
+        self.calls += 1
+        given = tuple([np.ascontiguousarray(t.value).reshape(t.shape) for t in tensors])
+        if self.check_every and self.calls % self.check_every == 0:
+            from autograd.compiled.check import checked
+
+            return checked(self, plan, tensors, objects, args, kwargs)
+        try:
+            return plan.replay(given)
+        except Refused:
+            return self.function(*args, **kwargs)  # which says what is wrong with the data
+
+    def _entry(self, key: Any, pattern: Any) -> _Entry:
+        entry = self.entries.get(key)
+        if entry is None:
+            entry = self.entries[key] = _Entry()
+            entry.pattern = pattern
+            if len(self.entries) > self.limit:
+                self.entries.popitem(last=False)
+                warnings.warn(
+                    f"compile: {self.function.__name__} has met more than {self.limit} kinds of"
+                    " arguments; the plan used least was dropped. Pad the inputs to a few shapes,"
+                    " or pass compile(plans=...)",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+        self.entries.move_to_end(key)
+        return entry
+
+    def _record(
+        self, entry: _Entry, tensors: list[Tensor], objects: list[Any], args: Any, kwargs: Any
+    ) -> Any:
+        """Run the step eagerly, and keep what it did."""
+        trace, result = self.run_recorded(tensors, objects, args, kwargs)
+        known = entry.plan.recorded if entry.plan is not None else entry.trace
+        found = None if known is None else difference(known, trace)
+        if known is not None and found is not None and entry.plan is None:
+            what, instruction = found
+            raise RecordError(
+                f"{self.function.__name__} did not do the same the second time: {what}",
+                "a compiled step must be the same program at each call: pass what changes as a"
+                " tensor argument, and use where() instead of `if`",
+                instruction.where if instruction is not None else "",
+            )
+        if known is None or found is not None:
+            entry.trace, entry.plan = trace, None
+        elif entry.plan is None or not entry.plan.current():
+            entry.plan = Plan(trace, self.passes)
+        entry.stamp = changes[0]
+        for leaf in trace.grads:
+            if not any(leaf is known for known in self.leaves):
+                self.leaves.append(leaf)
+        return result
+
+    def run_recorded(
+        self, tensors: list[Tensor], objects: list[Any], args: Any, kwargs: Any
+    ) -> tuple[Trace, Any]:
+        """Run the step eagerly: what it did, and its result without history."""
+        params = [p for thing in objects for p in _parameters(thing)]
+        entry = {p: p._grad for p in params if p._grad is not None}
+        recorder = Recorder(tensors, entry)
+        modes.recorder, modes.observers = recorder, (recorder.observe,)
+        try:
+            result = self.function(*args, **kwargs)
+            trace = recorder.finish(result)
+        finally:
+            modes.recorder, modes.observers = None, ()
+        for t in leaves(result):
+            if isinstance(t, Tensor) and t.tracked and not trace.grads:
+                raise RecordError(
+                    "the step returns a tensor that requires grad, and a replay records no graph",
+                    "call backward() inside the step, or run it under autograd.no_grad()",
+                )
+        return trace, mapped(result, lambda x: x.detach() if isinstance(x, Tensor) else x)
+
+
+def compile(
+    function: Callable[..., Any] | None = None,
+    *,
+    check_every: int = 0,
+    passes: Iterable[str] = ALL_PASSES,
+    plans: int = 8,
+) -> Any:
+    """Record `function` at its first calls, and replay what it did natively from then on.
+
+    The first calls run eagerly, and are real steps; two recordings must agree.  A plan belongs to
+    the shapes and dtypes of the arguments, to train or eval, to grad mode and to the set of
+    trainable parameters.  Numbers of Python are constants of the plan; hyper-parameters of
+    optimizers are not.  Reading a value inside (`loss.item()`, `if loss > 1`) is an error.
+
+    `check_every`: compare each so-manieth replay with eager.  `passes`: those to run, of "prune",
+    "merge", "forward", "place".  `plans`: how many are kept.  TAPEGRAD_COMPILE=0 turns it off.
+    """
+    if function is None:
+        return functools.partial(compile, check_every=check_every, passes=passes, plans=plans)
+    return Step(function, check_every=check_every, passes=passes, plans=plans)
+
+
+# What a step depends on besides its arguments
+
+
+def _split(tree: Any) -> tuple[list[Tensor], Any]:
+    """The tensors among the arguments, and everything else, hashable."""
+    tensors = []
+    rest = []
+    for leaf in leaves(tree):
+        if isinstance(leaf, np.ndarray):
+            leaf = Tensor.wrap(leaf)
+        if isinstance(leaf, Tensor):
+            tensors.append(leaf)
+            rest.append("tensor")
+        else:
+            rest.append(_frozen(leaf))
+    return tensors, tuple(rest)
+
+
+def _frozen(value: Any) -> Any:
+    return (type(value), value) if isinstance(value, _PLAIN) else id(value)
+
+
+def _watched(function: Any) -> list[tuple[Any, str, Any]]:
+    """(namespace, name, value) of the globals that the function's own code reads."""
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    space = function.__globals__
+    found = [
+        (space, name, space[name])
+        for name in code.co_names
+        if name in space and isinstance(space[name], (Tensor, *_PLAIN))
+    ]
+    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+        if isinstance(_content(cell), (Tensor, *_PLAIN)):
+            found.append((_Cell(cell), name, _content(cell)))
+    return found
+
+
+def _content(cell: Any) -> Any:
+    """What a closure's variable holds; `cell` itself while it is not yet assigned."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return cell
+
+
+class _Cell:
+    """A closure's variable, read as a namespace is."""
+
+    def __init__(self, cell: Any):
+        self.cell = cell
+
+    def get(self, name: str) -> Any:
+        """Its value now."""
+        return _content(self.cell)
+
+
+def _found(function: Any, args: Any) -> tuple[list[Any], list[Any]]:
+    """Modules, and all objects with parameters, that the step can reach in one step."""
+    inner = getattr(function, "__func__", function)
+    candidates = [getattr(function, "__self__", None), *leaves(args)]
+    code = getattr(inner, "__code__", None)
+    if code is not None:
+        candidates += [inner.__globals__.get(name) for name in code.co_names]
+        for cell in inner.__closure__ or ():
+            candidates += leaves(_content(cell))
+    owner = getattr(function, "__self__", None)
+    candidates += list(vars(owner).values()) if hasattr(owner, "__dict__") else []
+    objects = [c for c in candidates if hasattr(c, "parameters") or hasattr(c, "param_groups")]
+    objects = [o for o in objects if not isinstance(o, type)]
+    modules = [m for o in objects if hasattr(o, "training") for m in o.modules()]
+    return modules, objects
+
+
+def _parameters(thing: Any) -> list[Any]:
+    if hasattr(thing, "param_groups"):
+        return [p for group in thing.param_groups for p in group["params"]]
+    return list(thing.parameters())
