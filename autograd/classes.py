@@ -15,7 +15,7 @@ import numpy as np
 from autograd import dtypes, shapes, vmath
 from autograd.errors import DtypeError, ShapeError
 from autograd.kernel import device
-from autograd.reduction import has_nan, reduced_shape
+from autograd.reduction import has_nan, reduced_shape, require_float
 
 exp_ = vmath.exp
 
@@ -123,11 +123,25 @@ def rows_of(op: str, x: shapes.Shape, weight: shapes.Shape | None) -> shapes.Sha
 def index_shape(
     op: str, x: shapes.Shape, target: shapes.Shape, weight: shapes.Shape | None, reduction: str
 ) -> shapes.Shape:
-    """The shape of a loss whose target holds class numbers."""
+    """The shape of a loss whose target holds class numbers; with x (C,) it may be () or (1,)."""
     expected = rows_of(op, x, weight)
-    if target != expected:
+    if target != expected and not (target == (1,) and len(x) == 1):
         raise ShapeError(f"{op}: x is {x} but target is {target}; expected target {expected}")
     return reduced_shape(op, expected, reduction)
+
+
+def require_classes(op: str, x: np.ndarray, target: np.ndarray, ignore_index: int) -> None:
+    """All checks of dtypes and class numbers, for references."""
+    require_float(op, x)
+    require_numbers(op, class_numbers(op, target), x.shape[class_dim(x.shape)], ignore_index)
+
+
+def check_smoothing(label_smoothing: float) -> None:
+    """RuntimeError unless 0 <= label_smoothing <= 1."""
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(
+            f"cross_entropy: label_smoothing must be between 0 and 1; got {label_smoothing}"
+        )
 
 
 def class_numbers(op: str, target: np.ndarray) -> np.ndarray:
@@ -144,11 +158,45 @@ def class_numbers(op: str, target: np.ndarray) -> np.ndarray:
 
 def check_numbers(op: str, out: np.ndarray, target: Any, classes: int, ignore_index: int) -> None:
     """IndexError for a class number out of range, which the loops turn into a loss of NaN."""
-    if not has_nan(out):
-        return
+    if has_nan(out):
+        require_numbers(op, target, classes, ignore_index)
+
+
+def require_numbers(op: str, target: Any, classes: int, ignore_index: int) -> None:
+    """IndexError for a class number out of range."""
     wrong = target[((target < 0) | (target >= classes)) & (target != ignore_index)]
     if wrong.size:
         raise IndexError(
             f"{op}: target {wrong[0]} is out of bounds for {classes} classes; expected 0 to"
             f" {classes - 1}, or ignore_index={ignore_index}"
         )
+
+
+def as_matrix(x: np.ndarray) -> np.ndarray:
+    """X as (N, C)."""
+    return x if x.ndim == 2 else x.reshape(1, -1)
+
+
+def require_int64(op: str, target: np.ndarray) -> None:
+    """DtypeError for class numbers of another dtype."""
+    if target.dtype != dtypes.int64:
+        raise DtypeError(
+            f"{op}: expected target dtype to be int64, but got {target.dtype.name}; use"
+            " target.long()"
+        )
+
+
+def require_range(op: str, target: np.ndarray, low: int, classes: int) -> None:
+    """RuntimeError for class numbers below `low` or too high."""
+    wrong = target[(target < low) | (target >= classes)]
+    if wrong.size:
+        raise RuntimeError(
+            f"{op}: target {wrong[0]} is out of range; expected {low} to {classes - 1}"
+        )
+
+
+def rows_and_classes(op: str, x: shapes.Shape) -> tuple[int, int]:
+    """Rows and classes of x: (C,), (N, C), or a number, which is one class."""
+    if len(x) > 2 or 0 in x[-1:]:
+        raise ShapeError(f"{op}: x is {x}; expected (C,) or (N, C) with C > 0")
+    return (x[0] if len(x) == 2 else 1), (x[-1] if x else 1)

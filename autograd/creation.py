@@ -39,14 +39,9 @@ def _as_array(data: Any, dtype: Any) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"tensor: {error}") from None
     plain = wanted is None and not isinstance(data, (np.ndarray, np.generic))
-    if plain and array.dtype == dtypes.float64 and not _holds_float64(data):
+    if plain and array.dtype == dtypes.float64 and not (array.size and _holds_float64(data)):
         array = array.astype(dtypes.DEFAULT)
-    dtypes.as_dtype(array.dtype)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return (
-        array if array.size or array.dtype != np.float64 or dtype else array.astype(dtypes.DEFAULT)
-    )
+    return dtypes.canonical(array)
 
 
 def _plain_lists(data: Any) -> Any:
@@ -97,8 +92,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise TypeError(f"from_numpy: expected an ndarray, got {type(array).__name__}")
     if not array.dtype.isnative:
         raise TypeError(f"from_numpy: {array.dtype} is not in this machine's byte order; copy it")
-    dtypes.as_dtype(array.dtype)
-    return _made(array)
+    return _made(dtypes.canonical(array))
 
 
 def from_dlpack(source: Any) -> Tensor:

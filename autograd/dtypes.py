@@ -22,6 +22,7 @@ uint8 = np.dtype(np.uint8)
 bool_ = np.dtype(np.bool_)
 
 SUPPORTED = (float32, float64, int8, int16, int32, int64, uint8, bool_)
+_CANONICAL = {dtype: dtype for dtype in SUPPORTED}
 _LISTED = ", ".join(d.name for d in SUPPORTED)
 DEFAULT = float32
 """What Python floats become, and what integers become in a function of the reals."""
@@ -39,7 +40,19 @@ def as_dtype(dtype: Any) -> np.dtype:
         raise TypeError(f"{dtype!r} is not a dtype; the engine has {_LISTED}") from None
     if found not in SUPPORTED:
         raise TypeError(f"dtype {found.name} is not supported; the engine has {_LISTED}")
-    return found
+    return _CANONICAL[found]
+
+
+def canonical(array: np.ndarray) -> np.ndarray:
+    """`array` with the one object that stands for its dtype, in this machine's byte order.
+
+    NumPy makes equal dtypes that are other objects (unpickled, byte-swapped); the engine and its
+    kernels compare them by identity.
+    """
+    dtype = as_dtype(array.dtype)
+    if array.dtype is dtype:
+        return array
+    return array.view(dtype) if array.dtype.isnative else array.astype(dtype)
 
 
 def is_float(dtype: np.dtype) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -48,9 +51,31 @@ default_generator = Generator()
 """What every random function draws from when it is given no generator."""
 
 
+class _Thread(threading.local):
+    """What one thread has in place of the default generator."""
+
+    source: Callable[[], Generator] | None = None
+
+
+_thread = _Thread()
+
+
 def stream(generator: Generator | None) -> np.random.Generator:
     """The NumPy generator behind `generator`, or behind the default one."""
-    return (default_generator if generator is None else generator).numpy
+    if generator is None:
+        source = _thread.source
+        generator = default_generator if source is None else source()
+    return generator.numpy
+
+
+@contextmanager
+def drawing_from(source: Callable[[], Generator]) -> Iterator[None]:
+    """Inside, what this thread draws without a generator comes from `source()`."""
+    before, _thread.source = _thread.source, source
+    try:
+        yield
+    finally:
+        _thread.source = before
 
 
 def manual_seed(seed: int) -> Generator:

@@ -389,7 +389,7 @@ class Tensor:
 
 def _rebuild(kind: type[Tensor], value: Any, tracked: bool, own: dict[str, Any]) -> Tensor:
     t = _new(kind)
-    t._fill(value)
+    t._fill(value if type(value) is float else dtypes.canonical(value))
     t.tracked = tracked
     for name, content in own.items():
         setattr(t, name, content)

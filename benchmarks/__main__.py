@@ -1,4 +1,7 @@
-"""Run a suite of benchmarks: `python -m benchmarks steps --torch-python /path/to/python`."""
+"""Run a suite of benchmarks: `python -m benchmarks steps --torch-python /path/to/python`.
+
+Loading data has a command line of its own: `python -m benchmarks loader --help`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ def start_peers(python: str | None, threads: int) -> list[Peer]:
     """Start tapegrad and NumPy here, PyTorch and micrograd under `python` if it has them."""
     peers = [
         Peer("tapegrad", "ours", sys.executable, threads=threads),
+        Peer("compiled", "ours", sys.executable, "--compiled", threads=threads),
         Peer("NumPy", "numpy_", sys.executable, threads=threads),
         Peer("NumPy tuned", "numpy_", sys.executable, "--tuned", threads=threads),
     ]
@@ -84,6 +88,11 @@ def report(results: Results, peers: list[Peer], suite: str, agreement: dict[str,
 
 def main() -> None:
     """Parse the command line, measure, print the table."""
+    if sys.argv[1:2] == ["loader"]:
+        from benchmarks import loader
+
+        loader.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("suite", choices=sorted(SUITES), nargs="?", default="steps")
     parser.add_argument("--torch-python", help="a Python that has PyTorch and micrograd")

@@ -30,6 +30,13 @@ SUITES = {
     "steps": (
         Case("xor", "XOR 2-4-1, batch 4, BCE, Adam: one step", 100),
         Case("mlp", "784-512-256-10, batch 128, cross-entropy, Adam: one step", 10, 1e-3),
+        Case("digits", "64-32-10, batch 32, cross-entropy, Adam: one step", 10),
+        Case(
+            "regularized",
+            "784-256-128-10, BatchNorm, Dropout, clipping, StepLR, batch 64: one step",
+            1,
+            0.2,  # each framework drops other units
+        ),
         Case("product_scalar", "a*b+c forward + backward, scalars", 1),
         Case("product_0d", "a*b+c forward + backward, 0-d tensors", 1),
         Case("product_1", "a*b+c forward + backward, 1-element tensors", 1),
@@ -67,6 +74,31 @@ def mlp() -> dict[str, Any]:
         "y": rng.integers(0, 10, (8, 128)),
         "layers": layers(rng, 784, 512, 256, 10),
         "lr": 1e-3,
+    }
+
+
+def digits() -> dict[str, Any]:
+    """Eight batches of 32 small images' worth of numbers, with labels."""
+    rng = np.random.default_rng(4)
+    return {
+        "x": rng.standard_normal((8, 32, 64), np.float32),
+        "y": rng.integers(0, 10, (8, 32)),
+        "layers": layers(rng, 64, 32, 10),
+        "lr": 1e-3,
+    }
+
+
+def regularized() -> dict[str, Any]:
+    """Eight batches of 64 images' worth of numbers, with labels."""
+    rng = np.random.default_rng(5)
+    return {
+        "x": rng.standard_normal((8, 64, 784), np.float32),
+        "y": rng.integers(0, 10, (8, 64)),
+        "layers": layers(rng, 784, 256, 128, 10),
+        "lr": 1e-3,
+        "dropout": 0.2,
+        "max_norm": 1.0,
+        "step_size": 100,
     }
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from autograd import Tensor, full
 from autograd.op import Op, ops
 from nn import functional
-from nn.module import Module
+from nn.errors import OptionError
+from nn.module import Layer
 from nn.parameter import Parameter
 
 
-class _Plain(Module):
+class _Plain(Layer):
     """An activation without options: `op` of the input."""
 
     op: Op
@@ -21,7 +23,7 @@ class _Plain(Module):
         return self.op(input)
 
 
-class _Inplace(Module):
+class _Inplace(Layer):
     """An activation that can overwrite its input: `op` of the input and of the options.
 
     Options are attributes under the op's names for them; `options` lists those.
@@ -128,11 +130,32 @@ class Hardtanh(_Inplace):
     op = ops.hardtanh
     options = ("min_val", "max_val")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ):
         super().__init__(inplace)
-        if not min_val < max_val:
-            raise ValueError(f"Hardtanh: min_val {min_val} must be below max_val {max_val}")
-        self.min_val, self.max_val = min_val, max_val
+        self.min_val = _renamed("min_value", min_value, "min_val", min_val)
+        self.max_val = _renamed("max_value", max_value, "max_val", max_val)
+        if not self.min_val < self.max_val:
+            raise OptionError(
+                f"Hardtanh: max_val ({self.max_val}) must be greater than min_val ({self.min_val})"
+            )
+
+
+def _renamed(old: str, given: float | None, new: str, value: float) -> float:
+    if given is None:
+        return value
+    warnings.warn(
+        f"keyword argument `{old}` is deprecated and renamed to `{new}`",
+        FutureWarning,
+        stacklevel=3,
+    )
+    return given
 
 
 class Threshold(_Inplace):
@@ -176,7 +199,7 @@ class Softsign(_Plain):
     op = ops.softsign
 
 
-class Softplus(Module):
+class Softplus(Layer):
     """log(1 + e^(beta x)) / beta; x itself where beta x > threshold."""
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
@@ -192,7 +215,7 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class _Shrink(Module):
+class _Shrink(Layer):
     op: Op
 
     def __init__(self, lambd: float = 0.5):
@@ -220,7 +243,7 @@ class Hardshrink(_Shrink):
     op = ops.hardshrink
 
 
-class GELU(Module):
+class GELU(Layer):
     """x Phi(x), Phi the normal distribution function; `approximate="tanh"` is cheaper."""
 
     def __init__(self, approximate: str = "none"):
@@ -236,7 +259,7 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class PReLU(Module):
+class PReLU(Layer):
     """Leaky ReLU whose slope is learned: one, or one per channel (dimension 1)."""
 
     def __init__(
@@ -255,47 +278,15 @@ class PReLU(Module):
         return f"num_parameters={self.num_parameters}"
 
 
-class _Along(Module):
-    op: Op
+class RReLU(_Inplace):
+    """Leaky ReLU whose slopes are drawn from U(lower, upper) in training; else their mean."""
 
-    def __init__(self, dim: int | None = None):
-        super().__init__()
-        self.dim = dim
+    options = ("lower", "upper")
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalised along `dim`."""
-        if self.dim is None:
-            return getattr(functional, self.op.name)(input)
-        return self.op(input, dim=self.dim)
-
-    def extra_repr(self) -> str:
-        """Its dimension."""
-        return f"dim={self.dim}"
-
-
-class Softmax(_Along):
-    """e^x / sum(e^x) along `dim`."""
-
-    op = ops.softmax
-
-
-class LogSoftmax(_Along):
-    """log(softmax(x)) along `dim`."""
-
-    op = ops.log_softmax
-
-
-class GLU(Module):
-    """a sigmoid(b), where a and b are the halves of the input along `dim`."""
-
-    def __init__(self, dim: int = -1):
-        super().__init__()
-        self.dim = dim
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False):
+        super().__init__(inplace)
+        self.lower, self.upper = lower, upper
 
     def forward(self, input: Tensor) -> Tensor:
-        """The gated half."""
-        return ops.glu(input, dim=self.dim)
-
-    def extra_repr(self) -> str:
-        """Its dimension."""
-        return f"dim={self.dim}"
+        """The activation of each element."""
+        return functional.rrelu(input, self.lower, self.upper, self.training, self.inplace)

@@ -3,74 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
 from autograd import Tensor, dtypes
 from autograd.tensor import Handle
 from nn import state
-from nn.registry import Registry, uninitialised
+from nn.hooks import Hooked
+from nn.registry import uninitialised
 
 Self = TypeVar("Self", bound="Module")
 
 
-class Module(Registry):
+class Module(Hooked):
     """A function with parameters.  Subclass it: assign layers in `__init__`, define `forward`."""
 
     training: bool
     """What `train()` and `eval()` set."""
-    _forward_pre_hooks: dict[Any, Any]
-    _forward_hooks: dict[Any, Any]
+    _state_hooks: dict[str, dict[Any, Any]]
 
     def __init__(self) -> None:
         super().__init__()
-        self.__dict__.update(training=True, _forward_pre_hooks={}, _forward_hooks={})
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the output; a subclass defines it."""
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
-        )
+        self.__dict__["training"] = True
+        self.__dict__["_state_hooks"] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`, and the hooks around it."""
         try:
-            hooked = self._forward_pre_hooks or self._forward_hooks
+            hooked = (
+                self._forward_hooks
+                or self._forward_pre_hooks
+                or self._backward_hooks
+                or self._backward_pre_hooks
+            )
         except AttributeError:
             raise uninitialised(self, "call the module") from None
         if hooked:
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
-
-    # Hooks
-
-    def _call_with_hooks(self, args: Any, kwargs: dict[str, Any]) -> Any:
-        for hook, with_kwargs in tuple(self._forward_pre_hooks.values()):
-            given = hook(self, args, kwargs) if with_kwargs else hook(self, args)
-            if given is not None and with_kwargs:
-                args, kwargs = given
-            elif given is not None:
-                args = given if isinstance(given, tuple) else (given,)
-        output = self.forward(*args, **kwargs)
-        for hook, with_kwargs in tuple(self._forward_hooks.values()):
-            extra = (kwargs,) if with_kwargs else ()
-            given = hook(self, args, *extra, output)
-            if given is not None:
-                output = given
-        return output
-
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> Handle:
-        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
-        return _register(self._forward_pre_hooks, (hook, with_kwargs), prepend)
-
-    def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> Handle:
-        """Call `hook(module, args, output)` after forward; what it returns replaces the output."""
-        return _register(self._forward_hooks, (hook, with_kwargs), prepend)
 
     # Doing something to all of it
 
@@ -108,9 +79,17 @@ class Module(Registry):
                 p._grad = p._grad.detach()
                 p._grad.zero_()
 
-    def to(self: Self, *args: Any, dtype: Any = None, **kwargs: Any) -> Self:
-        """`to(dtype)` or `to("cpu")`: floating-point parameters and buffers change in place."""
-        for arg in args:
+    # Dtype and device
+
+    def to(self: Self, *args: Any, dtype: Any = None, device: Any = None, **kwargs: Any) -> Self:
+        """`to(dtype)` or `to("cpu")`: floating-point parameters and buffers change in place.
+
+        `non_blocking` and `memory_format` are accepted: here they make no difference.
+        """
+        unknown = kwargs.keys() - {"non_blocking", "memory_format"}
+        if unknown:
+            raise TypeError(f"to: unexpected {sorted(unknown)}; expected dtype or device")
+        for arg in (*args, device):
             if isinstance(arg, Tensor):
                 dtype = arg.dtype
             elif not isinstance(arg, (str, bool, type(None))) or arg in np.sctypeDict:
@@ -119,6 +98,11 @@ class Module(Registry):
                 Tensor().to(arg)
         if dtype is not None:
             state.cast(self, dtypes.as_dtype(dtype))
+        return self
+
+    def type(self: Self, dst_type: Any) -> Self:
+        """All parameters and buffers, also those of integers, as a floating-point dtype."""
+        state.cast(self, dtypes.as_dtype(dst_type), integers=True)
         return self
 
     def float(self: Self) -> Self:
@@ -133,14 +117,37 @@ class Module(Registry):
         """Itself: there is no other device."""
         return self
 
+    def half(self) -> NoReturn:
+        """TypeError: there is no float16."""
+        raise TypeError("half: tapegrad computes in float32 and float64; use float() or double()")
+
+    def bfloat16(self) -> NoReturn:
+        """TypeError: there is no bfloat16."""
+        raise TypeError(
+            "bfloat16: tapegrad computes in float32 and float64; use float() or double()"
+        )
+
+    def cuda(self, device: Any = None) -> NoReturn:
+        """RuntimeError: there is no GPU."""
+        raise RuntimeError("cuda: tapegrad runs on the CPU; there is only 'cpu'")
+
+    def share_memory(self) -> NoReturn:
+        """NotImplementedError: threads share a module's memory without it."""
+        raise NotImplementedError(
+            "share_memory: memory is not shared between processes; threads of one process see the"
+            " same parameters without it, and kernels release the interpreter's lock"
+        )
+
     # State
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """All parameters and persistent buffers by path.
+    def state_dict(
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Tensor]:
+        """All parameters and persistent buffers by path, added to `destination` where given.
 
         They share memory with the module, as in PyTorch: copy them to keep them as they are now.
         """
-        return {path: t if keep_vars else t.detach() for path, t, _ in state.entries(self, prefix)}
+        return state.save(self, {} if destination is None else destination, prefix, keep_vars)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -152,6 +159,29 @@ class Module(Registry):
         """
         return state.load(self, state_dict, strict, assign)
 
+    def _on(self, event: str, hook: Callable[..., Any]) -> Handle:
+        return Handle(self._state_hooks.setdefault(event, {}), hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., None]) -> Handle:
+        """Call `hook(module, prefix, keep_vars)` before this module's part of a state_dict."""
+        return self._on("before saving", hook)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., None]) -> Handle:
+        """Call `hook(module, state_dict, prefix, metadata)` after it; metadata is empty here."""
+        return self._on("after saving", hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> Handle:
+        """Call a hook before loading, which may change `state_dict`, a shallow copy.
+
+        `hook(module, state_dict, prefix, metadata, strict, missing_keys, unexpected_keys,
+        error_msgs)`; what it adds to the lists is reported.
+        """
+        return self._on("before loading", hook)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., None]) -> Handle:
+        """Call `hook(module, incompatible_keys)` after loading; the lists in it may be changed."""
+        return self._on("after loading", hook)
+
     # Display
 
     def extra_repr(self) -> str:
@@ -161,24 +191,31 @@ class Module(Registry):
     def _get_name(self) -> str:
         return type(self).__name__
 
+    def _shown_children(self) -> list[str]:
+        """A line, or a block of lines, per child."""
+        return [f"({name}): {_indented(repr(m))}" for name, m in self._modules.items()]
+
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
-        children = [
-            f"({name}): " + repr(module).replace("\n", "\n  ")
-            for name, module in self._modules.items()
-        ]
+        children = self._shown_children()
         if len(lines) == 1 and not children:
             return f"{self._get_name()}({extra})"
         body = [*lines, *children]
         inside = "\n  " + "\n  ".join(body) + "\n" if body else ""
         return f"{self._get_name()}({inside})"
 
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in set(super().__dir__()) if not name[:1].isdigit())
 
-def _register(hooks: dict[Any, Any], hook: Any, prepend: bool) -> Handle:
-    handle = Handle(hooks, hook)
-    if prepend:
-        others = {key: value for key, value in hooks.items() if key is not handle.key}
-        for key in others:
-            hooks[key] = hooks.pop(key)
-    return handle
+
+def _indented(block: str) -> str:
+    return block.replace("\n", "\n  ")
+
+
+class Layer(Module):
+    """A module from one tensor to one tensor, so that type checkers know what a call gives."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, input: Tensor) -> Tensor: ...  # noqa: D102

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from autograd import Tensor
+from autograd.modes import changes
 from nn.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Registry:
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
+        if own.get(name, own) is not value:
+            changes[0] += 1  # compiled steps look again at what they depend on
         registry = None
         if isinstance(value, Parameter):
             registry = "_parameters"
@@ -63,6 +66,7 @@ class Registry:
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
+        changes[0] += 1
         for registry in _REGISTRIES:
             self.__dict__.get(registry, {}).pop(name, None)
         self.__dict__.get("_transient", set()).discard(name)
@@ -166,9 +170,9 @@ class Registry:
         """Buffers of this module and those below."""
         return (b for _, b in self.named_buffers(recurse=recurse))
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below it."""
-        return (m for _, m in self.named_modules())
+        return (m for _, m in self.named_modules(remove_duplicate=remove_duplicate))
 
     def children(self) -> Iterator[Module]:
         """The modules directly below."""
@@ -191,6 +195,15 @@ class Registry:
         if p is None:
             raise AttributeError(f"{type(module).__name__} has no parameter {name!r}")
         return p
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path, "encoder.norm.running_mean"."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        buffer = module._buffers.get(name)
+        if buffer is None:
+            raise AttributeError(f"{type(module).__name__} has no buffer {name!r}")
+        return buffer
 
 
 _SHOWN = {Tensor: "Tensor", Parameter: "nn.Parameter", Registry: "nn.Module"}

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from autograd import Tensor
 from autograd.kernel import kernel, word_at
-from optim.fused import Fused, Rule, elements, gradient, unreadable
-from optim.optimizer import Params, require
+from optim.fused import Fused
+from optim.optimizer import Params
+from optim.rule import Rule, decayed, elements, gradient, larger, unreadable
 
 
 def _read(group: dict[str, Any]) -> tuple[float, ...]:
@@ -36,46 +38,52 @@ def _adam(gradients, none, book, hyper, steps, state):
     decay = real(0) if decoupled else real(hyper[4])
     new1, keep2, new2 = real(1 - beta1), real(beta2), real(1 - beta2)
     last, rate, root = 0.0, real(0), real(1)
-    for k in range(steps.size):
+    for k in range(book.shape[0]):
         if word_at(gradients + 8 * k) == none:
             continue
-        steps[k] += 1
-        if steps[k] != last:  # two powers cost as much as 100 elements
-            last = steps[k]
+        start, slot = book[k, 1], book[k, 2]
+        steps[0, slot] += 1
+        if steps[0, slot] != last:  # two powers cost as much as 100 elements
+            last = np.float64(steps[0, slot])
             rate = real(lr / (1 - beta1**last))
             root = real(math.sqrt(1 - beta2**last))
         p, g = elements(book, k, state), gradient(gradients, k, state)
-        start = book[k, 1]
         m, v = state[0, start : start + p.size], state[1, start : start + p.size]
         peak = state[2, start : start + p.size]
-        for i in range(
-            p.size
-        ):  # locals, not m[i] again: read back from memory it takes twice as long
+        # Locals, not m[i] again: read back from memory it takes twice as long.
+        for i in range(p.size):
             x = shrink * p[i]
-            d = sign * g[i] + decay * x
+            d = decayed(sign * g[i], decay, x)
             first = m[i] + new1 * (d - m[i])
             second = keep2 * v[i] + new2 * d * d
             m[i] = first
             v[i] = second
             if amsgrad:
-                second = max(peak[i], second)
+                second = larger(peak[i], second)
                 peak[i] = second
             p[i] = x - rate * (first / (np.sqrt(second) / root + eps))
     return -1
 
 
-def _adam_reference(p: Any, g: Any, rows: Any, hyper: Any, steps: Any) -> None:
-    lr, beta1, beta2, eps, decay, decoupled, amsgrad, maximize = hyper.tolist()
-    steps += 1
-    step, (m, v, peak) = float(steps[0]), rows
-    d = -g if maximize else g
+def first_moments(p: Any, g: Any, rows: Any, options: Any) -> Any:
+    """The part of a step that Adam, NAdam and RAdam share: decay, m and v; returns g with it."""
+    lr, beta1, beta2, decay, decoupled, maximize = options
+    d, (m, v) = -g if maximize else g, rows[:2]
     if decoupled:
         p *= 1 - lr * decay
     else:
-        d = d + decay * p
+        d = decayed(d, decay, p)
     m += (1 - beta1) * (d - m)
     v *= beta2
     v += (1 - beta2) * d * d
+    return d
+
+
+def _adam_reference(p: Any, g: Any, rows: Any, hyper: Any, steps: Any) -> None:
+    lr, beta1, beta2, eps, decay, decoupled, amsgrad, maximize = hyper.tolist()
+    first_moments(p, g, rows, (lr, beta1, beta2, decay, decoupled, maximize))
+    steps[0] += 1
+    step, (m, v, peak) = float(steps[0]), rows
     if amsgrad:
         np.maximum(peak, v, out=peak)
     root = np.sqrt(peak if amsgrad else v) / math.sqrt(1 - beta2**step)
@@ -94,8 +102,7 @@ class Adam(Fused):
     p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)  at step t.
 
     `weight_decay` is L2: g becomes g + weight_decay p; `decoupled_weight_decay` makes it AdamW's.
-    `amsgrad` divides by the greatest v so far.  `foreach`, `fused`, `capturable`, `differentiable`
-    are accepted; there is one path here.
+    `amsgrad` divides by the greatest v so far.  `maximize` climbs.  The other flags: see `Fused`.
     """
 
     read = staticmethod(_read)
@@ -104,8 +111,8 @@ class Adam(Fused):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
@@ -135,12 +142,17 @@ class Adam(Fused):
         )
 
     def _check(self, group: dict[str, Any]) -> None:
-        lr, eps, decay = group["lr"], group["eps"], group["weight_decay"]
-        require(lr >= 0, "learning rate", lr, "lr >= 0")
-        require(eps >= 0, "epsilon value", eps, "eps >= 0")
-        for i, beta in enumerate(group["betas"]):
-            require(0 <= beta < 1, f"beta parameter at index {i}", beta, "0 <= beta < 1")
-        require(decay >= 0, "weight_decay value", decay, "weight_decay >= 0")
+        super()._check(group)
+        kinds = {isinstance(beta, Tensor) for beta in group["betas"]}
+        if len(kinds) > 1 or not all(isinstance(b, (float, Tensor)) for b in group["betas"]):
+            raise ValueError(
+                f"betas must be either both floats or both Tensors; got {group['betas']}"
+            )
+        moving = isinstance(group["lr"], Tensor) or kinds == {True}
+        if moving and group["foreach"] and not group["capturable"]:
+            raise ValueError(
+                "lr as a Tensor is not supported for capturable=False and foreach=True"
+            )
 
 
 class AdamW(Adam):
@@ -149,8 +161,8 @@ class AdamW(Adam):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,

@@ -5,76 +5,53 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from autograd import Tensor
+from optim.group import ParamGroup
+from optim.hooks import Hooks, wrapped
 
 Params = Iterable[Any]
+"""Tensors, (name, tensor) pairs, or dicts: groups."""
+required: Any = object()
+"""As a default: an option that every group must set itself."""
 
 
-class ParamGroup(dict[str, Any]):
-    """Parameters and the hyper-parameters they share: a plain dict whose writes the kernels see.
-
-    `live` holds what `read(group)` makes of the hyper-parameters.  Every write to the dict renews
-    it in place, so a step reads one array, and a scheduler's `group["lr"] = x` is in it.
-    """
-
-    def __init__(
-        self,
-        options: dict[str, Any],
-        read: Callable[[dict[str, Any]], Iterable[float]] | None = None,
-    ):
-        super().__init__(options)
-        self.read = read
-        self.live = np.array(() if read is None else tuple(read(self)), np.float64)
-
-    def _renew(self) -> None:
-        if self.read is not None:
-            self.live[:] = tuple(self.read(self))
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(key, value)
-        self._renew()
-
-    def update(self, *others: Any, **options: Any) -> None:
-        """As `dict.update`."""
-        super().update(*others, **options)
-        self._renew()
-
-    def __ior__(self, other: Any) -> ParamGroup:  # type: ignore[override, misc]
-        self.update(other)
-        return self
-
-    def __reduce__(self) -> Any:
-        return ParamGroup, (dict(self), self.read)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> ParamGroup:
-        twin = ParamGroup({}, None)
-        memo[id(self)] = twin
-        twin.__init__(copy.deepcopy(dict(self), memo), self.read)  # type: ignore[misc]
-        return twin
-
-
-class Optimizer:
+class Optimizer(Hooks):
     """Holds parameters in groups and updates them in `step()`, which a subclass defines.
 
-    `params`: tensors, or dicts with the key "params" and options of that group.  `defaults`: the
-    options of groups that do not set them.  `state[p]` is a dict of the subclass's making.
+    `params`: tensors, or (name, tensor) pairs, or dicts with the key "params" and options of that
+    group.  `defaults`: the options of groups that do not set them.  `state[p]` is a dict of the
+    subclass's making.
     """
 
     read: Callable[[dict[str, Any]], Iterable[float]] | None = None
     """What a group's options are to the subclass's kernel: a plain function (a staticmethod)."""
+    _opt_called = False
+    """`step` has run since a scheduler watches."""
+    _watched: tuple[Any] | None = None
+    """Set by the first scheduler: the `step` that this instance had then instead of its class's."""
+    _resumed: dict[str, Any] | None = None
+    """Set by `load_state_dict`; schedulers note there what they found."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        step: Any = vars(cls).get("step")
+        if step is not None and not hasattr(step, "knows_hooks"):
+            cls.step = wrapped(step)  # type: ignore[method-assign]
 
     def __init__(self, params: Params, defaults: dict[str, Any]):
+        self.defaults = defaults
+        self._start_hooks()
+        self._check(defaults)
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts,"
                 " but got a Tensor; write [tensor]"
             )
-        self.defaults = defaults
         self._start_state()
         self.param_groups: list[ParamGroup] = []
         given = list(params)
@@ -89,33 +66,33 @@ class Optimizer:
     def _check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for an option outside its range."""
 
+    # Groups
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters, e.g. layers that were frozen until now."""
         if not isinstance(param_group, dict):
-            raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
-        params = param_group["params"]
-        if isinstance(params, Tensor):
-            params = [params]
-        elif isinstance(params, set):
-            raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering"
-                " of tensors in sets will change between runs. Please use a list instead"
-            )
-        group = {**self.defaults, **param_group, "params": list(params)}
-        self._check_params(group["params"])
-        if isinstance(group.get("lr"), Tensor):
-            group["lr"] = group["lr"].item()
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        group = {**param_group, **_named(param_group["params"])}
+        for name, default in self.defaults.items():
+            if default is required and name not in group:
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization parameter"
+                    f" {name}"
+                )
+            group.setdefault(name, default)
+        self._check_params(group)
         self._check(group)
         self.param_groups.append(ParamGroup(group, self.read))
 
-    def _check_params(self, params: list[Any]) -> None:
+    def _check_params(self, group: dict[str, Any]) -> None:
+        params = group["params"]
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(
                     "optimizer can only optimize Tensors, but one of the params is"
                     f" {type(p).__name__}"
                 )
-            if not p.is_leaf:
+            if not (p.is_leaf or p.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         if len(set(params)) < len(params):
             warnings.warn(
@@ -124,9 +101,17 @@ class Optimizer:
                 UserWarning,
                 stacklevel=4,
             )
-        present = {p for group in self.param_groups for p in group["params"]}
-        if not present.isdisjoint(params):
-            raise ValueError("some parameters appear in more than one parameter group")
+        for other in self.param_groups:
+            if ("param_names" in group) != ("param_names" in other):
+                here = "with names" if "param_names" in group else "without names"
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. cannot add param"
+                    f" group {here} to the optimizer"
+                )
+            if not set(params).isdisjoint(other["params"]):
+                raise ValueError("some parameters appear in more than one parameter group")
+
+    # Steps
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once.  `closure` recomputes the loss, which is then returned."""
@@ -142,51 +127,80 @@ class Optimizer:
                     p._grad = p._grad.detach()
                     p._grad.zero_()
 
+    # State
+
     def state_dict(self) -> dict[str, Any]:
         """`{"state": {index: {...}}, "param_groups": [...]}`; parameters are named by their index.
 
         The tensors are the live ones, as in PyTorch: copy them to keep them as they are now.
         """
-        state, index = self.state, self._index()
-        return {
-            "state": {index[p]: dict(values) for p, values in state.items()},
+        self._call("state_dict_pre")
+        index: dict[Any, int] = {}
+        for group in self.param_groups:
+            for p in group["params"]:
+                index.setdefault(p, len(index))
+        saved = {
+            "state": {
+                index[key] if isinstance(key, Tensor) else key: _plain(values)
+                for key, values in self.state.items()
+            },
             "param_groups": [
-                {**group, "params": [index[p] for p in group["params"]]}
+                {
+                    **{key: value for key, value in group.items() if key != "params"},
+                    "params": [index[p] for p in group["params"]],
+                }
                 for group in self.param_groups
             ],
         }
-
-    def _index(self) -> dict[Any, int]:
-        params = [p for group in self.param_groups for p in group["params"]]
-        order: dict[Any, int] = {}
-        for p in params:
-            order.setdefault(p, len(order))
-        return order
+        return self._call("state_dict_post", saved)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict()` gave; the groups must have the sizes of these."""
-        groups = state_dict["param_groups"]
-        if len(groups) != len(self.param_groups):
+        """Take over what `state_dict()` gave; the groups must have the sizes of these.
+
+        The values are copied, and cast to the dtype of their parameter; PyTorch's tensors do.
+        """
+        state_dict = self._call("load_pre", state_dict.copy())
+        groups = copy.deepcopy(state_dict["param_groups"])
+        sizes = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in groups]
+        if len(sizes[0]) != len(sizes[1]):
             raise ValueError(
                 "loaded state dict has a different number of parameter groups:"
-                f" {len(groups)}, the optimizer {len(self.param_groups)}"
+                f" {len(sizes[1])}, the optimizer {len(sizes[0])}"
             )
-        sizes = [(len(g["params"]), len(s["params"])) for g, s in zip(self.param_groups, groups)]
-        if any(ours != theirs for ours, theirs in sizes):
+        if sizes[0] != sizes[1]:
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of"
-                f" optimizer's group (sizes {sizes})"
+                f" optimizer's group: sizes {sizes[1]}, the optimizer {sizes[0]}"
             )
-        owner: dict[int, Any] = {}
+        owner = {
+            i: p
+            for group, saved in zip(self.param_groups, groups)
+            for i, p in zip(saved.pop("params"), group["params"])
+        }
+        state = {owner.get(key, key): values for key, values in state_dict["state"].items()}
+        self._check_load(groups, state)
         for group, saved in zip(self.param_groups, groups):
-            owner.update(zip(saved["params"], group["params"]))
-        state = {owner[i]: values for i, values in state_dict["state"].items() if i in owner}
-        for group, saved in zip(self.param_groups, groups):
-            group.update(copy.deepcopy({k: v for k, v in saved.items() if k != "params"}))
+            group.update(saved)
         self._load_state(state)
+        self._resumed = {}
+        self._call("load_post")
 
-    def _load_state(self, state: dict[Any, dict[str, Any]]) -> None:
-        self.state = defaultdict(dict, copy.deepcopy(state))
+    def _check_load(self, groups: list[dict[str, Any]], state: dict[Any, Any]) -> None:
+        """Raise for what cannot be loaded, before anything is changed."""
+
+    def _load_state(self, state: dict[Any, Any]) -> None:
+        taken = {
+            p: _taken(values, p if isinstance(p, Tensor) else None) for p, values in state.items()
+        }
+        self.state = defaultdict(dict, taken)
+
+    def __getstate__(self) -> dict[str, Any]:
+        transient = ("_step_hooks", "_dict_hooks", "_inside")
+        return {key: value for key, value in vars(self).items() if key not in transient}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self.__dict__.update(saved)
+        self._start_hooks()
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -196,7 +210,44 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def require(condition: Any, what: str, value: Any, expected: str) -> None:
-    """ValueError that names a hyper-parameter, its value and its range."""
-    if not condition:
-        raise ValueError(f"Invalid {what}: {value}; expected {expected}")
+def _named(params: Any) -> dict[str, Any]:
+    """A group's "params" as a list, and "param_names" if they came as (name, tensor) pairs."""
+    if isinstance(params, Tensor):
+        return {"params": [params]}
+    if isinstance(params, set):
+        raise TypeError(
+            "optimizer parameters need to be organized in ordered collections, but the ordering"
+            " of tensors in sets will change between runs. Please use a list instead."
+        )
+    given = list(params)
+    names = [p[0] for p in given if isinstance(p, tuple)]
+    if not names:
+        return {"params": given}
+    if len(names) < len(given):
+        raise ValueError(
+            "all optimizer params should be with/without names. Some param names are missing"
+        )
+    return {"params": [p for _, p in given], "param_names": names}
+
+
+def _plain(values: Any) -> Any:
+    """The state of a parameter as a dict, if it is not one yet."""
+    return dict(values) if isinstance(values, Mapping) and type(values) is not dict else values
+
+
+def _taken(value: Any, p: Tensor | None, name: Any = None) -> Any:
+    """A copy of loaded state: tensors in the dtype of `p`, but for "step"; arrays as tensors."""
+    if isinstance(value, dict):
+        return {key: _taken(item, p, key) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_taken(item, p) for item in value)
+    if hasattr(value, "__array__"):
+        array = np.array(bare(value))
+        cast = p is not None and name != "step" and p.is_floating_point()
+        return Tensor.wrap(array.astype(p.dtype) if cast else array)  # type: ignore[union-attr]
+    return copy.deepcopy(value)
+
+
+def bare(value: Any) -> Any:
+    """The array of a tensor, ours or PyTorch's; another value as it is."""
+    return value.detach().numpy() if hasattr(value, "detach") else value

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd import Tensor
 from autograd.kernel import kernel, word_at
-from optim.fused import Fused, Rule, elements, gradient, unreadable
-from optim.optimizer import Params, require
+from optim.fused import Fused
+from optim.optimizer import Params
+from optim.rule import Rule, decayed, elements, gradient, unreadable
 
 
 def _read(group: dict[str, Any]) -> tuple[float, ...]:
@@ -28,20 +30,20 @@ def _sgd(gradients, none, book, hyper, steps, state):
     real = state.dtype.type
     lr, momentum, decay = real(hyper[0]), real(hyper[1]), real(hyper[3])
     sign, nesterov = real(1 - 2 * hyper[5]), hyper[4] != 0
-    for k in range(steps.size):
+    for k in range(book.shape[0]):
         if word_at(gradients + 8 * k) == none:
             continue
         p, g = elements(book, k, state), gradient(gradients, k, state)
         if hyper[1] == 0:
             for i in range(p.size):
-                p[i] -= lr * (sign * g[i] + decay * p[i])
+                p[i] -= lr * decayed(sign * g[i], decay, p[i])
             continue
-        steps[k] += 1
-        start = book[k, 1]
+        start, slot = book[k, 1], book[k, 2]
+        steps[0, slot] += 1
         buffer = state[0, start : start + p.size]
-        share = real(1) if steps[k] == 1 else real(1 - hyper[2])
+        share = real(1) if steps[0, slot] == 1 else real(1 - hyper[2])
         for i in range(p.size):
-            d = sign * g[i] + decay * p[i]
+            d = decayed(sign * g[i], decay, p[i])
             b = momentum * buffer[i] + share * d
             buffer[i] = b
             p[i] -= lr * (d + momentum * b if nesterov else b)
@@ -50,10 +52,10 @@ def _sgd(gradients, none, book, hyper, steps, state):
 
 def _sgd_reference(p: Any, g: Any, rows: Any, hyper: Any, steps: Any) -> None:
     lr, momentum, dampening, decay, nesterov, maximize = map(p.dtype.type, hyper)
-    d = (-g if maximize else g) + decay * p
+    d = decayed(-g if maximize else g, decay, p)
     if momentum:
-        steps += 1
-        rows[0][...] = d if steps == 1 else momentum * rows[0] + (1 - dampening) * d
+        steps[0] += 1
+        rows[0][...] = d if steps[0] == 1 else momentum * rows[0] + (1 - dampening) * d
         d = d + momentum * rows[0] if nesterov else rows[0]
     p -= lr * d
 
@@ -62,8 +64,7 @@ class SGD(Fused):
     """Gradient descent: b = momentum b + (1 - dampening) g,  p = p - lr b;  b starts as g.
 
     With `nesterov`, p = p - lr (g + momentum b).  `weight_decay` is L2: g becomes
-    g + weight_decay p.  `maximize` climbs.  `foreach`, `fused` and `differentiable` are accepted:
-    there is one path here.
+    g + weight_decay p.  `maximize` climbs.  The other flags: see `Fused`.
     """
 
     read = staticmethod(_read)
@@ -78,10 +79,10 @@ class SGD(Fused):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: float | Tensor = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
@@ -105,10 +106,7 @@ class SGD(Fused):
         )
 
     def _check(self, group: dict[str, Any]) -> None:
-        require(group["lr"] >= 0, "learning rate", group["lr"], "lr >= 0")
-        require(group["momentum"] >= 0, "momentum value", group["momentum"], "momentum >= 0")
-        decay = group["weight_decay"]
-        require(decay >= 0, "weight_decay value", decay, "weight_decay >= 0")
+        super()._check(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError(
                 "Nesterov momentum requires a momentum and zero dampening; got momentum"

@@ -100,7 +100,10 @@ def _values(rng: np.random.Generator, count: int, sample: Sample) -> np.ndarray:
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e3, -1e3, np.inf, -np.inf, np.nan)
 
 
-RESTRICTED = {"binary_cross_entropy": "probabilities must be between 0 and 1, or it raises"}
+RESTRICTED = {
+    "binary_cross_entropy": "probabilities must be between 0 and 1, or it raises",
+    "gaussian_nll_loss": "variances must be >= 0, or it raises",
+}
 """Ops that refuse some of these values."""
 
 

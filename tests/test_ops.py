@@ -253,6 +253,10 @@ NO_ZERO_D = {
     ),
     **dict.fromkeys(("diagonal", "tril", "triu"), "a matrix has two dimensions"),
     **dict.fromkeys(("glu", "glu_grad"), "there are no halves of a number"),
+    **dict.fromkeys(
+        ("batch_stats", "channel_sum", "layer_norm_stats", "rms_norm_stats", "group_norm_stats"),
+        "moments are over dimensions",
+    ),
     "cat": "PyTorch refuses to concatenate numbers",
 }
 NO_KINK = {"softsign": "smooth once at 0; only its second derivative jumps"}

@@ -78,6 +78,7 @@ THEIRS: dict[str, Callable[..., Any]] = {
     "amax": lambda x, dim=(), keepdim=False: torch.amax(x, dim, keepdim),
     "amin": lambda x, dim=(), keepdim=False: torch.amin(x, dim, keepdim),
     "binary_cross_entropy": lambda x, y, w, **meta: F.binary_cross_entropy(x, y, w, **meta),
+    "multi_margin_loss": lambda x, y, w, **meta: F.multi_margin_loss(x, y, weight=w, **meta),
     "binary_cross_entropy_with_logits": lambda x, y, w, pos_weight, **meta: (
         F.binary_cross_entropy_with_logits(x, y, w, pos_weight=pos_weight, **meta)
     ),

@@ -33,18 +33,18 @@ class _Foreign(Exception):
 class _Capture:
     """Launches of this thread, as instructions."""
 
-    def __init__(self, execute: bool):
-        self.execute = execute
+    def __init__(self, execute: bool, status: int):
+        self.execute, self.status = execute, status
         self.rows: list[Any] = []
         self.keep: list[Any] = []
         self.arrays: list[np.ndarray] = []
         self.trouble = ""
 
     def kernel(self, k: Kernel, args: tuple[Any, ...]) -> Any:
-        result = k.compiled()(*args) if self.execute else -1
+        result = k.compiled()(*args) if self.execute else self.status
         try:
             checked = isinstance(result, (int, np.integer))
-            row, keep = native.call_row(k.compiled(), args, int(result) if checked else None)
+            row, keep = native.call_row(k.compiled(), args, int(result) if checked else 0)
         except TypeError as error:
             self.trouble = str(error)
             return result
@@ -79,9 +79,9 @@ class _Capture:
 
 
 @contextmanager
-def _capture(execute: bool) -> Iterator[_Capture]:
+def _capture(execute: bool, status: int = 0) -> Iterator[_Capture]:
     """Note the launches of this thread within the block; the caller holds `_binding`."""
-    found, owner = _Capture(execute), threading.get_ident()
+    found, owner = _Capture(execute, status), threading.get_ident()
     before = [(k, k.run) for k in KERNELS]
 
     def noting(k: Kernel) -> Callable[..., Any]:
@@ -252,7 +252,7 @@ class Binder:
                 return bound
         arguments = tuple(values)
         if self.native and instruction.name != "copy":
-            with _capture(execute=False) as found:
+            with _capture(execute=False, status=instruction.status) as found:
                 run(arguments)
             self.keep.append([found.keep, arguments])
             if found.rows and not found.trouble:

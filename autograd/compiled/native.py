@@ -408,8 +408,13 @@ def _flat(value: Any, kind: Any) -> tuple[list[int], list[int]]:
     raise TypeError(f"an argument of type {kind} has no native form here")
 
 
-def call_row(dispatcher: Any, args: tuple[Any, ...], expected: int | None) -> tuple[Row, list[Any]]:
-    """The instruction that calls a jitted function, and what must stay alive for it."""
+def call_row(dispatcher: Any, args: tuple[Any, ...], expected: int) -> tuple[Row, list[Any]]:
+    """The instruction that calls a jitted function, and what must stay alive for it.
+
+    `expected`: what it has to return, if it returns a whole number.
+    """
+    from numba import types
+
     kinds = tuple(dispatcher.typeof_pyval(a) for a in args)
     if kinds not in dispatcher.overloads:
         dispatcher.compile(kinds)
@@ -426,8 +431,8 @@ def call_row(dispatcher: Any, args: tuple[Any, ...], expected: int | None) -> tu
     rest = [0] * (_SIZES[size] - len(words))
     record = _record([*words, *rest, *doubles, *[0] * (_DOUBLES - len(doubles))])
     function = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
-    check = 0 if expected is None else 1
-    return (size, function, address(record), check, expected or 0), [record, place, args, made]
+    check = int(isinstance(made.signature.return_type, (types.Integer, types.Boolean)))
+    return (size, function, address(record), check, expected), [record, place, args, made]
 
 
 def ufunc_row(ufunc: np.ufunc, arrays: list[np.ndarray], out: np.ndarray) -> Any:

@@ -44,8 +44,8 @@ class Plan:
         self.placement = place(self.trace, self.reuse)
         program = Binder(self.trace, self.placement).program()
         for slot in (*leaves(self.trace.result), *self.trace.grads.values()):
-            if isinstance(slot, Slot):
-                program.arrays.setdefault(slot, slot.array)
+            if isinstance(slot, Slot) and slot.kind == OUTSIDE:
+                program.arrays[slot] = slot.array
         return program
 
     def current(self) -> bool:
@@ -73,6 +73,8 @@ class Plan:
             finally:
                 self.free.append(program)
         with self.lock:
+            for prepare in self.trace.before:
+                prepare()
             for leaf, room in self.entries:
                 np.copyto(room, leaf._grad.value)  # type: ignore[union-attr]
             self.first.run(given)
@@ -87,7 +89,7 @@ class Plan:
 
         None where the plan is not one native call with one tensor as its result.
         """
-        if not self.native or self.single is None or self.entries:
+        if not self.native or self.single is None or self.entries or self.trace.before:
             return None
         with self.lock:
             one = self.first.arrays[self.single]

@@ -187,7 +187,8 @@ class Step:
         try:
             return plan.replay(given)
         except Refused:
-            return self.function(*args, **kwargs)  # which says what is wrong with the data
+            result = self.function(*args, **kwargs)  # which says what is wrong with the data
+            return mapped(result, lambda x: x.detach() if isinstance(x, Tensor) else x)
 
     def _entry(self, key: Any, pattern: Any) -> _Entry:
         entry = self.entries.get(key)
@@ -237,7 +238,8 @@ class Step:
         """Run the step eagerly: what it did, and its result without history."""
         params = [p for thing in objects for p in _parameters(thing)]
         entry = {p: p._grad for p in params if p._grad is not None}
-        recorder = Recorder(tensors, entry)
+        buffers = [b for thing in objects if hasattr(thing, "buffers") for b in thing.buffers()]
+        recorder = Recorder(tensors, entry, [*params, *buffers])
         modes.recorder, modes.observers = recorder, (recorder.observe,)
         try:
             result = self.function(*args, **kwargs)

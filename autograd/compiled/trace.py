@@ -56,6 +56,8 @@ class Instruction:
     op: Op | None = None
     run: Callable[..., Any] | None = None
     """Of an effect: what it calls with the tuple of its inputs' arrays."""
+    status: int = 0
+    """What the kernel of an effect returns where all went well."""
     where: str = ""
     """The user's line."""
 
@@ -83,14 +85,17 @@ class Trace:
     """Leaves whose `.grad` at the beginning was read."""
     owners: list[Tensor] = field(default_factory=list)
     """The tensors from outside."""
+    before: list[Callable[[], Any]] = field(default_factory=list)
+    """What Python does before each replay."""
     written: list[list[int]] = field(default_factory=list)
     """The version counters of what effects changed outside."""
 
     @property
     def kept(self) -> set[Slot]:
-        """The roots of what is there after the step."""
-        found = {slot.root for slot in leaves(self.result) if isinstance(slot, Slot)}
-        return found | {slot.root for slot in self.grads.values() if slot is not None}
+        """What is there after the step, and the roots of that."""
+        found = {slot for slot in leaves(self.result) if isinstance(slot, Slot)}
+        found |= {slot for slot in self.grads.values() if slot is not None}
+        return found | {slot.root for slot in found}
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -116,11 +121,13 @@ def mapped(tree: Any, f: Callable[[Any], Any]) -> Any:
 class Recorder:
     """Collects a Trace while a step runs: an observer of the choke point, and `modes.recorder`."""
 
-    def __init__(self, given: list[Tensor], entry: dict[Tensor, Tensor]):
+    def __init__(self, given: list[Tensor], entry: dict[Tensor, Tensor], state: list[Tensor]):
         self.trace = Trace()
         self.thread = threading.get_ident()
         self.by_array: dict[int, Slot] = {}
         self.alive: list[Any] = []  # no id may be used again while it stands in `by_array`
+        self.seen = [(t, t.version[0]) for t in state]
+        """Tensors from outside and their versions when they were first met."""
         self.entry = {id(g.value): leaf for leaf, g in entry.items()}
         for t in given:
             self._enter(INPUT, t.value)
@@ -147,6 +154,7 @@ class Recorder:
                 self.trace.entries[leaf] = slot
             elif isinstance(x, Tensor):
                 self.trace.owners.append(x)
+                self.seen.append((x, x.version[0]))
         return slot
 
     def observe(self, op: Op, inputs: Any, meta: dict[str, Any], result: Tensor) -> None:
@@ -169,17 +177,33 @@ class Recorder:
         )
 
     def effect(
-        self, name: str, run: Callable[..., Any], inputs: Any, written: list[Tensor]
+        self,
+        name: str,
+        run: Callable[..., Any],
+        inputs: Any,
+        written: list[Tensor],
+        before: Callable[[], Any] | None = None,
+        made: Tensor | None = None,
+        status: int = 0,
     ) -> None:
-        """Memory was changed in place by `run(tuple of the inputs' arrays)`."""
+        """Memory was changed in place by `run(tuple of the inputs' arrays)`.
+
+        `written`: the tensors that it changed.  `before`: what Python has to do before a replay.
+        `made`: the one among the inputs that the effect itself makes.  `status`: what its kernel
+        returns where all went well, if it returns anything.
+        """
+        if made is not None:
+            self._enter(MADE, made.value)
         slots = tuple([self._slot(x) for x in inputs])
         self.alive.append(inputs)
+        if before is not None:
+            self.trace.before.append(before)
         for t in written:
             slot = self.by_array.get(id(t.value))
             if slot is None or slot.root.kind in (OUTSIDE, ENTRY):
                 self.trace.written.append(t.version)
         self.trace.instructions.append(
-            Instruction(name, slots, {}, None, run=run, where=user_line())
+            Instruction(name, slots, {}, None, run=run, status=status, where=user_line())
         )
 
     def accumulated(self, leaf: Tensor) -> None:
@@ -200,6 +224,13 @@ class Recorder:
 
     def finish(self, result: Any) -> Trace:
         """The trace, with what the step returned."""
+        told = {id(version) for version in self.trace.written}
+        for t, version in self.seen:
+            if t.version[0] != version and id(t.version) not in told:
+                raise RecordError(
+                    f"a tensor of shape {t.shape} was changed in a way that is not recorded",
+                    "change it outside the compiled step",
+                )
         self.trace.result = mapped(result, self._returned)
         for leaf in self.trace.grads:
             self.trace.grads[leaf] = None if leaf._grad is None else self._slot(leaf._grad)

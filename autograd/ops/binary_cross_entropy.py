@@ -23,11 +23,13 @@ from autograd.reduction import (
 )
 
 log_, log1p_ = vmath.log, vmath.log1p
+_TINY = 9.999999960041972e-13  # 1e-12 in float32, which PyTorch takes in float64 too
 
 
 @kernel
 def _bce(out, p, target, weight, terms, count):
-    low, one = out.dtype.type(-100), out.dtype.type(1)
+    number = out.dtype.type
+    low, zero, one, lost = number(-100), number(0), number(1), number(np.nan)
     loss = 0.0
     for start in range(0, p.size, terms.size):
         stop = start + terms.size
@@ -36,17 +38,18 @@ def _bce(out, p, target, weight, terms, count):
         for i in range(ps.size):
             yes, no = log_(ps[i]), log1p_(-ps[i])
             yes, no = low if yes < low else yes, low if no < low else no
-            term = (ts[i] - one) * no - ts[i] * yes
+            t = ts[i] if zero <= ts[i] <= one else lost
+            term = (t - one) * no - t * yes
             terms[i] = term if weight is None else term * ws[i]
-        if count is not None:
-            loss += total(terms[: ps.size])
+        loss += total(terms[: ps.size])
     if count is not None:
         out[0] = loss / count
+    return loss != loss
 
 
 @kernel
 def _bce_grad(out, v, p, target, weight, count):
-    one, tiny = out.dtype.type(1), out.dtype.type(1e-12)
+    one, tiny = out.dtype.type(1), out.dtype.type(_TINY)
     each = one if count is None else out.dtype.type(v[0] / count)
     for i in range(out.size):
         spread = (one - p[i]) * p[i]
@@ -61,20 +64,25 @@ def _run_bce(
     require_float("binary_cross_entropy", out)
     run_loss(_bce, out, (p, target, weight), reduction)
     if has_nan(out):  # what is outside [0, 1] has no logarithm, so the loop need not look
-        _check_probabilities(p)
+        _check_probabilities(p, target)
 
 
-def _check_probabilities(p: np.ndarray) -> None:
-    wrong = p[~((p >= 0) & (p <= 1))]
-    if wrong.size:
-        raise RuntimeError(
-            "binary_cross_entropy: all elements of input should be between 0 and 1; found"
-            f" {wrong[0]}. Apply sigmoid first, or use binary_cross_entropy_with_logits"
-        )
+def _check_probabilities(p: np.ndarray, target: np.ndarray) -> None:
+    for name, values, remedy in (
+        ("input", p, "apply sigmoid first, or use binary_cross_entropy_with_logits"),
+        ("target", target, "it is a probability too"),
+    ):
+        wrong = values[~((values >= 0) & (values <= 1))]
+        if wrong.size:
+            raise RuntimeError(
+                f"binary_cross_entropy: all elements of {name} should be between 0 and 1; found"
+                f" {wrong[0]}; {remedy}"
+            )
 
 
 def _bce_ref(p: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
-    _check_probabilities(np.asarray(p))
+    require_float("binary_cross_entropy", p)
+    _check_probabilities(np.asarray(p), np.asarray(target))
     yes, no = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
     loss = -target * yes - (1 - target) * no
     return reduce(loss if weight is None else loss * weight, reduction)
@@ -82,12 +90,12 @@ def _bce_ref(p: Any, target: Any, weight: Any = None, *, reduction: str = "mean"
 
 def _bce_grad_ref(v: Any, p: Any, target: Any, weight: Any = None, *, reduction: str) -> Any:
     v = v / p.size if reduction == "mean" else v
-    slope = (p - target) / np.maximum((1 - p) * p, 1e-12)
+    slope = (p - target) / np.maximum((1 - p) * p, _TINY)
     return v * (slope if weight is None else slope * weight)
 
 
 def _spread(p: Any) -> Any:
-    return ops.clamp(ops.mul(ops.sub(1.0, p), p), min=1e-12)
+    return ops.clamp(ops.mul(ops.sub(1.0, p), p), min=_TINY)
 
 
 def _bce_curve(

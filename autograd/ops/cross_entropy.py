@@ -15,11 +15,13 @@ from autograd.classes import (
     MODES,
     by_class,
     check_numbers,
+    check_smoothing,
     class_dim,
     class_numbers,
     exponentiate,
     gather,
     index_shape,
+    require_classes,
     scatter,
     scratch,
     shift,
@@ -57,7 +59,7 @@ def _loss(out, x, target, weight, scratch, mode, ignore, smoothing):
     rest = 0.0
     if soft > 0.0:
         rest = smoothing if weight is None else soft * total(weight)
-    loss, share = 0.0, 0.0
+    loss, share, wrong = 0.0, 0.0, 0
     for first in range(0, target.size, height):
         rows = min(height, target.size - first)
         tile = room[: rows * classes]
@@ -72,6 +74,7 @@ def _loss(out, x, target, weight, scratch, mode, ignore, smoothing):
             t = target[first + r]
             its_loss = 0.0
             if t != ignore:
+                wrong += t < 0 or t >= classes
                 w = _weight(weight, t, classes)
                 whole = total(tile[r * classes : (r + 1) * classes])
                 its_loss = (keep * w + rest) * log_(whole) - dots[r]
@@ -81,6 +84,7 @@ def _loss(out, x, target, weight, scratch, mode, ignore, smoothing):
                 out[first + r] = its_loss
     if mode > 0:
         out[0] = loss / share if mode == 2 else loss
+    return wrong
 
 
 @kernel
@@ -133,10 +137,6 @@ def _run_loss(
     ignore_index: int,
     label_smoothing: float,
 ) -> None:
-    if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(
-            f"cross_entropy: label_smoothing must be between 0 and 1; got {label_smoothing}"
-        )
     require_float("cross_entropy", out)
     x, numbers, mode = by_class(x), class_numbers("cross_entropy", target), MODES[reduction]
     room = scratch(x, x.shape[1] + 1)
@@ -161,11 +161,25 @@ def _run_grad(
     _grad.run(out, v.ravel(), x, numbers, weight, room, mode, ignore_index, smoothing)
 
 
+def _shape(
+    x: shapes.Shape,
+    target: shapes.Shape,
+    weight: shapes.Shape | None,
+    *,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+) -> shapes.Shape:
+    check_smoothing(label_smoothing)
+    return index_shape("cross_entropy", x, target, weight, reduction)
+
+
 def _labels(
     x: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
 ) -> tuple[Any, Any, Any]:
     """q, where it counts, and the weight w_t of every row; the dimension of the classes is kept."""
     dim, classes = class_dim(x.shape), x.shape[class_dim(x.shape)]
+    target = target.reshape(x.shape[:dim] + x.shape[dim + 1 :])
     along = [-1 if i == dim else 1 for i in range(x.ndim)]
     weight = np.ones(classes) if weight is None else weight
     rows = np.expand_dims(target != ignore_index, dim)
@@ -194,6 +208,7 @@ def _ref(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Any:
+    require_classes("cross_entropy", x, target, ignore_index)
     q, counts, w = _labels(x, target, weight, ignore_index, label_smoothing)
     x, sums, dim = _softmax_parts(x)
     loss = np.where(counts, q * np.log(sums) - q * x, 0).sum(dim)
@@ -346,9 +361,7 @@ cross_entropy_index = op(
     ),
     dmath=(r"g\,(p_c \textstyle\sum_k q_k - q_c) / \sum_n w_{t_n}", None, None),
     kernel=_run_loss,
-    shape=lambda x, target, weight, *, reduction, **_: index_shape(
-        "cross_entropy", x, target, weight, reduction
-    ),
+    shape=_shape,
     types="same",
     exempt=("target",),
     ref=_ref,

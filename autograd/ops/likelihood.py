@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from autograd import shapes, vmath
-from autograd.classes import MODES, by_class, check_numbers, class_dim, class_numbers, index_shape
+from autograd.classes import (
+    MODES,
+    by_class,
+    check_numbers,
+    class_dim,
+    class_numbers,
+    index_shape,
+    require_classes,
+)
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 from autograd.reduction import (
@@ -24,7 +32,7 @@ exp_, log_ = vmath.exp, vmath.log
 
 @kernel
 def _nll(out, log_p, target, weight, mode, ignore):
-    inner, total, share = log_p.shape[2], 0.0, 0.0
+    inner, total, share, wrong = log_p.shape[2], 0.0, 0.0, 0
     for n in range(log_p.shape[0]):
         for d in range(inner):
             t = target[n * inner + d]
@@ -35,12 +43,14 @@ def _nll(out, log_p, target, weight, mode, ignore):
                     loss = -log_p[n, t, d] * w
                 else:
                     loss = np.nan
+                    wrong += 1
             if mode == 0:
                 out[n * inner + d] = loss
             total += loss
             share += w
     if mode > 0:
         out[0] = total / share if mode == 2 else total
+    return wrong
 
 
 @kernel
@@ -94,6 +104,7 @@ def _run_nll_grad(
 def _picks(shape: shapes.Shape, target: Any, weight: Any, ignore_index: int) -> Any:
     """Where the target's class is, by input element, and the weight of each row."""
     dim = class_dim(shape)
+    target = target.reshape(shape[:dim] + shape[dim + 1 :])
     counts = target != ignore_index
     of_target = 1.0 if weight is None else weight[np.where(counts, target, 0)]
     classes = np.arange(shape[dim]).reshape([-1 if i == dim else 1 for i in range(len(shape))])
@@ -104,6 +115,7 @@ def _picks(shape: shapes.Shape, target: Any, weight: Any, ignore_index: int) -> 
 def _nll_ref(
     log_p: Any, target: Any, weight: Any = None, *, reduction: str = "mean", ignore_index=-100
 ) -> Any:
+    require_classes("nll_loss", log_p, target, ignore_index)
     picked, w = _picks(log_p.shape, target, weight, ignore_index)
     dim = class_dim(log_p.shape)
     loss = np.where(picked, -log_p * np.expand_dims(w, dim), 0).sum(dim)

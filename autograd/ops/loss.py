@@ -7,7 +7,6 @@ else `outside |d| - offset`.  They share a loop forward and an op backward.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -50,24 +49,29 @@ def _distance_grad(out, v, x, target, count, edge, inside, outside):
     number = out.dtype.type
     edge, inside, outside, zero = number(edge), number(inside), number(outside), number(0)
     each = number(1) if count is None else number(v[0] / count)
+    lost = zero if edge <= zero else number(np.nan)  # |NaN| has slope 0, as in PyTorch
     for i in range(out.size):
         d = x[i] - target[i]
-        steep = outside if d > zero else -outside if d < zero else d
+        steep = outside if d > zero else -outside if d < zero else lost
         slope = inside * d if abs(d) <= edge else steep
         out[i] = slope * v[i] if count is None else slope * each
 
 
 def _pair(name: str) -> Callable[..., shapes.Shape]:
-    """The shape rule: x and target broadcast, with a warning."""
+    """The shape rule: x and target broadcast (`nn.functional` warns); delta and beta in range."""
 
-    def shape(x: shapes.Shape, target: shapes.Shape, *, reduction: str, **_: Any) -> shapes.Shape:
-        if x != target:
-            warnings.warn(
-                f"{name}: x is {x} but target is {target}; they broadcast, which is likely not"
-                " what you want. Give them the same shape",
-                UserWarning,
-                stacklevel=5,
-            )
+    def shape(
+        x: shapes.Shape,
+        target: shapes.Shape,
+        *,
+        reduction: str,
+        delta: float = 1.0,
+        beta: float = 0.0,
+    ) -> shapes.Shape:
+        if not delta > 0:
+            raise RuntimeError(f"{name}: delta is {delta}; expected a positive number")
+        if not beta >= 0:
+            raise RuntimeError(f"{name}: beta is {beta}; expected a number >= 0")
         return reduced_shape(name, shapes.broadcast(name, x, target), reduction)
 
     return shape
@@ -78,7 +82,8 @@ def _slope_ref(
 ) -> Any:
     d = x - target
     v = v / d.size if reduction == "mean" else v
-    return v * np.where(abs(d) <= edge, inside * d, outside * np.sign(d))
+    slope = np.where(abs(d) <= edge, inside * d, outside * np.sign(d))
+    return v * (np.where(np.isnan(d), 0, slope) if edge == 0 else slope)
 
 
 def _curve(
@@ -156,6 +161,7 @@ _PAIRS = (
     Sample(*_apart()),
     Sample(*_apart(), meta={"reduction": "none"}),
     Sample(*_apart(100)),
+    Sample(np.array([[-1.7], [0.2], [1.6]]), np.array([-0.9, 0.75, 0.0, -2.15])),
     Sample((2, 0), (2, 0), meta={"reduction": "sum"}),
 )
 
@@ -214,8 +220,6 @@ l1_loss = op(
 
 
 def _huber(out: Any, x: Any, target: Any, *, reduction: str, delta: float) -> None:
-    if not delta > 0:
-        raise RuntimeError(f"huber_loss: delta is {delta}; expected a positive number")
     run_loss(_distance, out, (x, target), reduction, delta, 1.0, delta, delta * delta / 2)
 
 
@@ -250,8 +254,6 @@ huber_loss = op(
 
 
 def _smooth_l1(out: Any, x: Any, target: Any, *, reduction: str, beta: float) -> None:
-    if not beta >= 0:
-        raise RuntimeError(f"smooth_l1_loss: beta is {beta}; expected a number >= 0")
     run_loss(_distance, out, (x, target), reduction, beta, _inverse(beta), 1.0, beta / 2)
 
 

@@ -14,6 +14,7 @@ from autograd import shapes, vmath
 from autograd.classes import (
     MODES,
     by_class,
+    check_smoothing,
     class_dim,
     exponentiate,
     gather,
@@ -107,10 +108,6 @@ def _run_loss(
     reduction: str,
     label_smoothing: float,
 ) -> None:
-    if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(
-            f"cross_entropy: label_smoothing must be between 0 and 1; got {label_smoothing}"
-        )
     x, target, smoothing = by_class(x), by_class(target), float(label_smoothing)
     room = scratch(x, 2 * x.shape[1] + 1)
     _loss.run(out.ravel(), x, target, weight, room, MODES[reduction], smoothing)
@@ -139,6 +136,7 @@ def _shape(
     reduction: str,
     label_smoothing: float,
 ) -> shapes.Shape:
+    check_smoothing(label_smoothing)
     rows = rows_of("cross_entropy", x, weight)
     if target != x:
         raise ShapeError(
@@ -204,6 +202,25 @@ def _dtarget(
     return _scaled(g, weight, x_shape, label_smoothing - 1)
 
 
+def _smooth(target: Any, x_shape: shapes.Shape, smoothing: float) -> Any:
+    """The probabilities that are learned: (1 - s) t + s/C."""
+    return ops.add(ops.mul(target, 1 - smoothing), smoothing / x_shape[class_dim(x_shape)])
+
+
+def _by_class(values: Any, x_shape: shapes.Shape) -> Any:
+    """The sum of `values`, which have the input's shape, over all but the classes."""
+    kept = class_dim(x_shape)
+    rest = tuple(d for d in range(len(x_shape)) if d != kept)
+    return ops.sum(values, dim=rest) if rest else values
+
+
+def _dweight(
+    g: Any, x: Any, target: Any, x_shape: shapes.Shape, reduction: str, label_smoothing: float
+) -> Any:
+    g = ops.mul(_by_row(g, x_shape, reduction), ops.log_softmax(x, dim=class_dim(x_shape)))
+    return ops.neg(_by_class(ops.mul(g, _smooth(target, x_shape, label_smoothing)), x_shape))
+
+
 def _grad_dv(
     g: Any,
     x: Any,
@@ -236,10 +253,17 @@ def _grad_dx(
     label_smoothing: float,
 ) -> Any:
     dim = class_dim(x_shape)
-    q = ops.add(ops.mul(target, 1 - label_smoothing), label_smoothing / x_shape[dim])
-    rows = ops.sum(_scaled(q, weight, x_shape), dim=dim, keepdim=True)
+    q = _scaled(_smooth(target, x_shape, label_smoothing), weight, x_shape)
+    rows = ops.sum(q, dim=dim, keepdim=True)
     g = ops.mul(g, ops.mul(rows, _by_row(v, x_shape, reduction)))
     return ops.softmax_grad(g, ops.softmax(x, dim=dim), dim=dim)
+
+
+def _turned(g: Any, v: Any, x: Any, x_shape: shapes.Shape, reduction: str) -> Any:
+    """The gradient of `cross_entropy_probability_grad` for q: v (sum_k g_k p_k - g_c)."""
+    dim = class_dim(x_shape)
+    inner = ops.sum(ops.mul(g, ops.softmax(x, dim=dim)), dim=dim, keepdim=True)
+    return ops.mul(_by_row(v, x_shape, reduction), ops.sub(inner, g))
 
 
 def _grad_dtarget(
@@ -251,10 +275,21 @@ def _grad_dtarget(
     reduction: str,
     label_smoothing: float,
 ) -> Any:
-    dim = class_dim(x_shape)
-    inner = ops.sum(ops.mul(g, ops.softmax(x, dim=dim)), dim=dim, keepdim=True)
-    g = ops.mul(_by_row(v, x_shape, reduction), ops.sub(inner, g))
+    g = _turned(g, v, x, x_shape, reduction)
     return _scaled(g, weight, x_shape, 1 - label_smoothing)
+
+
+def _grad_dweight(
+    g: Any,
+    v: Any,
+    x: Any,
+    target: Any,
+    x_shape: shapes.Shape,
+    reduction: str,
+    label_smoothing: float,
+) -> Any:
+    g = _turned(g, v, x, x_shape, reduction)
+    return _by_class(ops.mul(g, _smooth(target, x_shape, label_smoothing)), x_shape)
 
 
 _METAS = tuple(
@@ -279,13 +314,13 @@ cross_entropy_probability_grad = op(
         r"\textstyle\sum_c g_c (p_c \sum_k q_k - q_c)",
         r"v \textstyle\sum_k q_k\,p_c (g_c - \sum_k g_k p_k)",
         r"v\,w_c (1 - s) (\textstyle\sum_k g_k p_k - g_c)",
-        None,
+        r"\textstyle\sum_n v ((1 - s) t_c + s/C) (\sum_k g_k p_k - g_c)",
     ),
     kernel=_run_grad,
     shape=lambda v, x, target, weight, **_: x,
     types="float",
     ref=_grad_ref,
-    vjp=(_grad_dv, _grad_dx, _grad_dtarget, None),
+    vjp=(_grad_dv, _grad_dx, _grad_dtarget, _grad_dweight),
     samples=tuple(
         Sample(
             tuple(np.delete(s.inputs[0], class_dim(s.inputs[0])).tolist())
@@ -306,7 +341,7 @@ cross_entropy_probability = op(
     dmath=(
         r"\frac{g}{N} (p_c \textstyle\sum_k q_k - q_c)",
         r"-\frac{g}{N} w_c (1 - s) \ln p_c",
-        None,
+        r"-\frac{g}{N} \textstyle\sum_n ((1 - s) t_{nc} + s/C) \ln p_{nc}",
     ),
     kernel=_run_loss,
     shape=_shape,
@@ -317,7 +352,7 @@ cross_entropy_probability = op(
             g, x, target, weight, reduction=reduction, label_smoothing=label_smoothing
         ),
         _dtarget,
-        None,
+        _dweight,
     ),
     samples=_SAMPLES,
     methods=(),

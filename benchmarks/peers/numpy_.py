@@ -236,8 +236,8 @@ def product_1(w: dict[str, Any]) -> Step:
     return step
 
 
-CASES: dict[str, Any] = {"xor": xor, "mlp": mlp, "product_1": product_1}
-CASES_TUNED: dict[str, Any] = {"xor": xor_tuned, "mlp": mlp_tuned}
+CASES: dict[str, Any] = {"xor": xor, "mlp": mlp, "digits": mlp, "product_1": product_1}
+CASES_TUNED: dict[str, Any] = {"xor": xor_tuned, "mlp": mlp_tuned, "digits": mlp_tuned}
 
 
 def _value(x: Any) -> float:

@@ -1,13 +1,22 @@
-"""tapegrad, as its README would have it written."""
+"""tapegrad, as its README would have it written.  `--compiled`: steps by `autograd.compile`."""
 
 from __future__ import annotations
 
+import itertools
+import sys
 from typing import Any
 
 import autograd
 import nn
 import optim
 from benchmarks.peers import Step, serve
+
+COMPILED = "--compiled" in sys.argv[1:]
+
+
+def recorded(step: Any) -> Any:
+    """The step, compiled where that is asked for."""
+    return autograd.compile(step) if COMPILED else step
 
 
 class MLP(nn.Module):
@@ -35,34 +44,68 @@ def xor(w: dict[str, Any]) -> Step:
     model, criterion = MLP(w["layers"], nn.Sigmoid()), nn.BCELoss()
     optimizer = optim.Adam(model.parameters(), lr=w["lr"])
 
-    def step() -> Any:
+    @recorded
+    def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
         return loss
 
-    return step
+    return lambda: step(x, y)
+
+
+def _on_batches(w: dict[str, Any], step: Any) -> Step:
+    batches = [(autograd.tensor(x), autograd.tensor(y)) for x, y in zip(w["x"], w["y"])]
+    turn = itertools.cycle(batches)
+    return lambda: step(*next(turn))
 
 
 def mlp(w: dict[str, Any]) -> Step:
     """One training step on the next batch."""
-    batches = [(autograd.tensor(x), autograd.tensor(y)) for x, y in zip(w["x"], w["y"])]
     model, criterion = MLP(w["layers"]), nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters(), lr=w["lr"])
-    count = 0
 
-    def step() -> Any:
-        nonlocal count
-        x, y = batches[count % len(batches)]
-        count += 1
+    @recorded
+    def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
         return loss
 
-    return step
+    return _on_batches(w, step)
+
+
+digits = mlp
+
+
+def regularized(w: dict[str, Any]) -> Step:
+    """One training step on the next batch, with all that the seed's guide regularises with."""
+    modules = list(MLP(w["layers"]).layers)
+    for i, size in ((1, 256), (4, 128)):
+        modules[i:i] = [nn.BatchNorm1d(size)]
+    for i in (3, 7):
+        modules[i:i] = [nn.Dropout(w["dropout"])]
+    model, criterion = nn.Sequential(*modules), nn.CrossEntropyLoss()
+    optimizer = optim.Adam(model.parameters(), lr=w["lr"])
+    scheduler = optim.lr_scheduler.StepLR(optimizer, w["step_size"], 0.9)
+
+    @recorded
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), w["max_norm"])
+        optimizer.step()
+        return loss
+
+    def both(x: Any, y: Any) -> Any:
+        loss = step(x, y)
+        scheduler.step()
+        return loss
+
+    return _on_batches(w, both)
 
 
 def _product(a: Any, b: Any, c: Any) -> Step:
@@ -121,7 +164,9 @@ def moons(w: dict[str, Any]) -> Step:
     return step
 
 
-CASES = {f.__name__: f for f in (xor, mlp, product_scalar, product_0d, product_1, moons)}
+STEPS = {"xor": xor, "mlp": mlp, "digits": digits, "regularized": regularized}
+SMALL = {f.__name__: f for f in (product_scalar, product_0d, product_1, moons)}
+CASES = STEPS if COMPILED else {**STEPS, **SMALL}
 
 if __name__ == "__main__":
     import numba

@@ -76,6 +76,37 @@ def mlp(w: dict[str, Any]) -> Step:
     return step
 
 
+digits = mlp
+
+
+def regularized(w: dict[str, Any]) -> Step:
+    """One training step on the next batch, with all that the seed's guide regularises with."""
+    batches = [(torch.tensor(x), torch.tensor(y)) for x, y in zip(w["x"], w["y"])]
+    modules = list(_net(w["layers"]))
+    for i, size in ((1, 256), (4, 128)):
+        modules[i:i] = [nn.BatchNorm1d(size)]
+    for i in (3, 7):
+        modules[i:i] = [nn.Dropout(w["dropout"])]
+    model, criterion = nn.Sequential(*modules), nn.CrossEntropyLoss()
+    optimizer = _adam(model, w["lr"])
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, w["step_size"], 0.9)
+    count = 0
+
+    def step() -> Any:
+        nonlocal count
+        x, y = batches[count % len(batches)]
+        count += 1
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), w["max_norm"])
+        optimizer.step()
+        scheduler.step()
+        return loss
+
+    return step
+
+
 def _product(a: Any, b: Any, c: Any) -> Step:
     def step() -> Any:
         a.grad = b.grad = c.grad = None
@@ -106,5 +137,5 @@ CASES: dict[str, Any] = {
 }
 
 if __name__ == "__main__":
-    cases = {"xor": xor, "mlp": mlp}
+    cases = {"xor": xor, "mlp": mlp, "digits": digits, "regularized": regularized}
     serve(cases if FUSED else {**cases, **CASES}, lambda x: x.item(), {"torch": torch.__version__})

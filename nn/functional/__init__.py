@@ -1,26 +1,31 @@
 """Layers and losses as functions: PyTorch's signatures over the primitives of the op table."""
 
-from nn.functional.layer import (
+from nn.functional.activation import (
     activate,
     celu,
-    check_probability,
-    dropout,
+    celu_,
     elu,
+    elu_,
     gelu,
     glu,
     hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
+    hardtanh_,
     leaky_relu,
-    linear,
+    leaky_relu_,
     log_softmax,
     logsigmoid,
     mish,
     prelu,
     relu,
     relu6,
+    relu_,
+    rrelu,
+    rrelu_,
     selu,
+    selu_,
     sigmoid,
     silu,
     softmax,
@@ -31,14 +36,31 @@ from nn.functional.layer import (
     tanh,
     tanhshrink,
     threshold,
+    threshold_,
 )
+from nn.functional.distance import cosine_similarity, normalize, pairwise_distance
+from nn.functional.dropout import alpha_dropout, dropout
+from nn.functional.linear import bilinear, embedding, linear, one_hot, pad
 from nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
     cross_entropy,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
     huber_loss,
+    kl_div,
     l1_loss,
+    margin_ranking_loss,
     mse_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
     nll_loss,
+    poisson_nll_loss,
     smooth_l1_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
+from nn.functional.norm import batch_norm, group_norm, layer_norm, rms_norm

@@ -1,49 +1,11 @@
-"""Losses as modules.  `reduction`: "mean", "sum" or "none"."""
+"""Losses of classes and probabilities, as modules."""
 
 from __future__ import annotations
 
 from autograd import Tensor
-from nn import functional
-from nn.functional.loss import _Flag, reduction_of
-from nn.module import Module
-
-
-class _Loss(Module):
-    reduction: str
-
-    def __init__(self, size_average: _Flag = None, reduce: _Flag = None, reduction: str = "mean"):
-        super().__init__()
-        self.reduction = reduction_of(size_average, reduce, reduction)
-
-
-class _WeightedLoss(_Loss):
-    weight: Tensor | None
-
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: _Flag = None,
-        reduce: _Flag = None,
-        reduction: str = "mean",
-    ):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-
-
-class L1Loss(_Loss):
-    """|input - target|."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The reduced loss."""
-        return functional.l1_loss(input, target, reduction=self.reduction)
-
-
-class MSELoss(_Loss):
-    """(input - target)^2."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The reduced loss."""
-        return functional.mse_loss(input, target, reduction=self.reduction)
+from nn.functional import loss as functional
+from nn.functional.loss import Flag
+from nn.loss.base import _Loss, _WeightedLoss
 
 
 class BCELoss(_WeightedLoss):
@@ -63,8 +25,8 @@ class BCEWithLogitsLoss(_Loss):
     def __init__(
         self,
         weight: Tensor | None = None,
-        size_average: _Flag = None,
-        reduce: _Flag = None,
+        size_average: Flag = None,
+        reduce: Flag = None,
         reduction: str = "mean",
         pos_weight: Tensor | None = None,
     ):
@@ -80,14 +42,14 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class NLLLoss(_WeightedLoss):
-    """-weight[target] input[target] of log-probabilities (n, classes, ...) and classes (n, ...)."""
+    """-weight[target] input[target] of log-probabilities (N, C, ...) and classes (N, ...)."""
 
     def __init__(
         self,
         weight: Tensor | None = None,
-        size_average: _Flag = None,
+        size_average: Flag = None,
         ignore_index: int = -100,
-        reduce: _Flag = None,
+        reduce: Flag = None,
         reduction: str = "mean",
     ):
         super().__init__(weight, size_average, reduce, reduction)
@@ -105,14 +67,14 @@ class NLLLoss(_WeightedLoss):
 
 
 class CrossEntropyLoss(_WeightedLoss):
-    """Cross-entropy of softmax(input), (n, classes, ...), and classes (n, ...) or probabilities."""
+    """Cross-entropy of softmax(input), (N, C, ...), and classes (N, ...) or probabilities."""
 
     def __init__(
         self,
         weight: Tensor | None = None,
-        size_average: _Flag = None,
+        size_average: Flag = None,
         ignore_index: int = -100,
-        reduce: _Flag = None,
+        reduce: Flag = None,
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ):
@@ -129,4 +91,34 @@ class CrossEntropyLoss(_WeightedLoss):
             ignore_index=self.ignore_index,
             reduction=self.reduction,
             label_smoothing=self.label_smoothing,
+        )
+
+
+class KLDivLoss(_Loss):
+    """target (log target - input) of log-probabilities; use `reduction="batchmean"`."""
+
+    def __init__(
+        self,
+        size_average: Flag = None,
+        reduce: Flag = None,
+        reduction: str = "mean",
+        log_target: bool = False,
+    ):
+        super().__init__(size_average, reduce, reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The reduced loss."""
+        return functional.kl_div(
+            input, target, reduction=self.reduction, log_target=self.log_target
+        )
+
+
+class MultiLabelSoftMarginLoss(_WeightedLoss):
+    """Binary cross-entropy of sigmoid(input), (..., C), averaged over the classes of every row."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The reduced loss."""
+        return functional.multilabel_soft_margin_loss(
+            input, target, self.weight, reduction=self.reduction
         )
