@@ -31,7 +31,15 @@ OURS = {
     **dict.fromkeys(("spread", "embed", "erase", "put_view", "unindex"), "a step of backward"),
     **dict.fromkeys(("recurrence", "shift"), "a step of the backward of cumprod"),
     "cross_entropy_rows": "a step of cross_entropy_index",
-    "dropout_mask": "random",
+    **dict.fromkeys(("dropout_mask", "uniform_noise"), "random"),
+    **dict.fromkeys(
+        (
+            *("batch_stats", "batch_norm", "batch_norm_fixed", "channel_sum"),
+            *("layer_norm_stats", "layer_norm", "rms_norm_stats", "rms_norm"),
+            *("group_norm_stats", "group_norm"),
+        ),
+        "a step of a layer that is compared in tests/test_layers.py",
+    ),
 }
 """Primitives without a counterpart, and why."""
 

@@ -75,7 +75,7 @@ batch_norm_fixed = op(
     samples=(
         Sample((4, 3), (3,), (3,), (3,), (3,), low=0.3),
         Sample((2, 3, 2), (3,), (3,), None, None, low=0.3),
-        Sample((2, 0), (0,), (0,), (0,), (0,)),
+        Sample((0, 3), (3,), (3,), (3,), (3,), low=0.3),
     ),
     methods=(),
 )

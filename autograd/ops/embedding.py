@@ -60,7 +60,7 @@ def _pick_shares(out, x, index, padding, counts):
             to[j] = share * row[j]
 
 
-def check_index(index: np.ndarray) -> None:
+def _check_index(index: np.ndarray) -> None:
     """DtypeError for what is not int32 or int64, the types that PyTorch takes."""
     if index.dtype.kind != "i" or index.itemsize < 4:
         raise DtypeError(
@@ -70,14 +70,26 @@ def check_index(index: np.ndarray) -> None:
 
 
 def _embedding(out: np.ndarray, weight: np.ndarray, index: np.ndarray, **_: Any) -> None:
-    check_index(index)
+    _check_index(index)
     bad = np.zeros(2, np.int64)
     _pick.run(out.reshape(index.size, weight.shape[1]), weight, index.reshape(-1), bad)
     if bad[0]:
-        raise IndexError(
-            f"embedding: index {bad[1]} is out of range in self; expected 0 to"
-            f" {weight.shape[0] - 1}, for {weight.shape[0]} rows"
-        )
+        raise _out_of_range(bad[1], weight)
+
+
+def _out_of_range(index: int, weight: np.ndarray) -> IndexError:
+    return IndexError(
+        f"embedding: index {index} is out of range in self; expected 0 to {len(weight) - 1}, for"
+        f" {len(weight)} rows"
+    )
+
+
+def _embedding_ref(weight: np.ndarray, index: np.ndarray) -> np.ndarray:
+    _check_index(index)
+    wrong = index[(index < 0) | (index >= len(weight))]
+    if wrong.size:
+        raise _out_of_range(wrong[0], weight)
+    return weight[index]
 
 
 def _shape(weight: shapes.Shape, index: shapes.Shape, **_: Any) -> shapes.Shape:
@@ -167,7 +179,9 @@ embedding = op(
     kernel=_embedding,
     shape=_shape,
     exempt=("index",),
-    ref=lambda weight, index, *, padding_idx=-1, scale_grad_by_freq=False: weight[index],
+    ref=lambda weight, index, *, padding_idx=-1, scale_grad_by_freq=False: _embedding_ref(
+        weight, index
+    ),
     vjp=(
         lambda g, index, weight_shape, padding_idx, scale_grad_by_freq: _back(
             g, index, weight_shape, padding_idx, scale_grad_by_freq

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import time
 from itertools import pairwise
@@ -18,6 +17,7 @@ import autograd
 import nn
 import optim
 from nn.demo.data import FASHION, TOYS, DataError, Split, images
+from nn.utils.data import DataLoader, TensorDataset
 
 RECIPES = {  # hidden sizes, epochs, batch, learning rate
     "digits": ((64,), 40, 32, 3e-3),
@@ -26,6 +26,8 @@ RECIPES = {  # hidden sizes, epochs, batch, learning rate
     "spirals": ((64, 64), 100, 32, 1e-2),
     **dict.fromkeys(("xor", "and", "or"), ((8,), 500, 4, 3e-2)),
 }
+
+_NAME = "tapegrad-{}.safetensors"
 
 
 class MLP(nn.Module):
@@ -54,24 +56,40 @@ def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     return right / len(x)
 
 
-def train_epoch(
-    model: nn.Module, optimizer: optim.Optimizer, data: Split, batch: int, bar: Any
-) -> float:
-    """One pass over the training data in random order; returns the mean loss."""
-    model.train()
+def train_step(model: nn.Module, optimizer: optim.Optimizer) -> Any:
+    """One step of training, recorded at its first calls and replayed natively after that."""
     criterion = nn.CrossEntropyLoss()
-    order = autograd.randperm(len(data.x)).numpy()
-    total = 0.0
-    for start in range(0, len(order), batch):
-        chosen = order[start : start + batch]
-        x, y = autograd.from_numpy(data.x[chosen]), autograd.from_numpy(data.y[chosen])
+
+    @autograd.compile
+    def step(x: autograd.Tensor, y: autograd.Tensor) -> autograd.Tensor:
         optimizer.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(chosen)
+        return loss
+
+    return step
+
+
+def train_epoch(step: Any, loader: DataLoader, bar: Any) -> float:
+    """One pass over the training data in random order; returns the mean loss."""
+    total = count = 0
+    for x, y in loader:
+        total += step(x, y).item() * len(x)
+        count += len(x)
         bar.update()
-    return total / len(order)
+    return total / count
+
+
+def how(step: Any) -> str:
+    """How the steps were run, and why."""
+    if not step.enabled:
+        return "eager, because TAPEGRAD_COMPILE=0"
+    if step.plan is None:
+        return "eager, because no step was met a third time"
+    calls = len(step.plan.first.parts)
+    through = "" if step.plan.native else "; some ops have no native form here"
+    return f"replayed from a recorded plan, {calls} native call{'s' * (calls > 1)} each{through}"
 
 
 def train(data: Split, task: str, epochs: int, batch: int, lr: float) -> nn.Module:
@@ -83,31 +101,22 @@ def train(data: Split, task: str, epochs: int, batch: int, lr: float) -> nn.Modu
     count = sum(p.numel() for p in model.parameters())
     print(f"{task}: {len(data.x):,} to learn from, {len(data.x_test):,} held out")
     print(f"{'-'.join(map(str, sizes))}: {count:,} parameters; Adam, lr {lr:g}, batch {batch}")
-    steps = -(-len(data.x) // batch)
+    loader = DataLoader(TensorDataset(data.x, data.y), batch_size=batch, shuffle=True)
+    step, steps = train_step(model, optimizer), len(loader)
     seconds, shown = 0.0, max(1, epochs // 10)
     with tqdm(total=epochs * steps, unit="step", disable=None, leave=False) as bar:
         for epoch in range(1, epochs + 1):
+            model.train()
             start = time.perf_counter()
-            loss = train_epoch(model, optimizer, data, batch, bar)
+            loss = train_epoch(step, loader, bar)
             seconds += time.perf_counter() - start
             if epoch % shown == 0 or epoch == epochs:
                 right = accuracy(model, data.x_test, data.y_test)
                 bar.write(f"epoch {epoch:4d}  loss {loss:.4f}  test accuracy {right:.2%}")
     rate = epochs * steps / max(seconds, 1e-9)
     print(f"{rate:,.0f} steps/s, {epochs * len(data.x) / max(seconds, 1e-9):,.0f} samples/s")
+    print(f"steps: {how(step)}")
     return model
-
-
-def save(model: nn.Module, path: Path) -> None:
-    """Write the model's state as .npz, under its name only when all of it is on the disk."""
-    state: dict[str, Any] = {name: t.numpy() for name, t in model.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, **state)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load(task: str, where: str | None) -> Split:
@@ -141,7 +150,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int)
     parser.add_argument("--lr", type=float)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--save", type=Path, metavar="FILE", help="default: tapegrad-TASK.npz")
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help=f"default: {_NAME.format('TASK')}"
+    )
     args = parser.parse_args(argv)
     implied = {None: None, "digits": "digits"}.get(args.data, "images")
     if args.task and implied and args.task != implied:
@@ -153,7 +164,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             setattr(args, name, default)
         if not 0 < getattr(args, name) < math.inf:
             parser.error(f"--{name} must be greater than 0")
-    args.save = args.save or Path(f"tapegrad-{args.task}.npz")
+    args.save = args.save or Path(_NAME.format(args.task))
     if not args.save.absolute().parent.is_dir():
         parser.error(f"no such directory: {args.save.absolute().parent}")
     return args
@@ -170,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     autograd.manual_seed(args.seed)
     model = train(data, args.task, args.epochs, args.batch, args.lr)
     print(f"test accuracy {accuracy(model, data.x_test, data.y_test):.2%}")
-    save(model, args.save)
+    nn.save(model.state_dict(), args.save)
     print(f"model saved to {args.save}")
     return 0
 
