@@ -74,11 +74,32 @@ from autograd.generator import (
     set_rng_state,
 )
 from autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from autograd.machine import (
+    Size,
+    backends,
+    cuda,
+    device,
+    equal,
+    get_default_dtype,
+    get_num_threads,
+    inference_mode,
+    numel,
+    set_default_dtype,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
 from autograd.modes import enable_grad, is_grad_enabled, no_grad, observe, set_grad_enabled
 from autograd.op import FUNCTIONS as _FUNCTIONS, TABLE as _TABLE
 from autograd.tensor import Tensor
 
-_ABOVE = {"nn": "nn", "optim": "optim", "save": "nn.files", "load": "nn.files"}
+_ABOVE = {
+    "nn": "nn",
+    "optim": "optim",
+    "utils": "nn.utils",
+    "autograd": "autograd",
+    "save": "nn.files",
+    "load": "nn.files",
+}
 
 
 def __getattr__(name: str) -> _Any:
@@ -86,7 +107,7 @@ def __getattr__(name: str) -> _Any:
     if name not in _ABOVE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = _import_module(_ABOVE[name])
-    globals()[name] = module if name == _ABOVE[name] else getattr(module, name)
+    globals()[name] = getattr(module, name) if name in ("save", "load") else module
     return globals()[name]
 
 

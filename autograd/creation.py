@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd import dtypes, shapes
 from autograd.generator import Generator, stream
+from autograd.modes import modes
 from autograd.tensor import Tensor
 
 
@@ -31,6 +32,8 @@ def _as_array(data: Any, dtype: Any) -> np.ndarray:
     """`data` as an array of a supported dtype; new only where the dtype or type demands it."""
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(data, Tensor):
+        if modes.recorder is not None:
+            modes.recorder.reading(data, "tensor()")
         data = data.array
     elif isinstance(data, (list, tuple)):
         data = _plain_lists(data)
@@ -47,6 +50,8 @@ def _as_array(data: Any, dtype: Any) -> np.ndarray:
 def _plain_lists(data: Any) -> Any:
     """Nested lists with tensors inside as nested lists of arrays."""
     if isinstance(data, Tensor):
+        if modes.recorder is not None:
+            modes.recorder.reading(data, "tensor()")
         return data.array
     if isinstance(data, (list, tuple)):
         return [_plain_lists(x) for x in data]

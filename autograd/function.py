@@ -96,6 +96,12 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and record the call where an input requires grad."""
+        for name, value in kwargs.items():
+            if isinstance(value, Tensor) and value.requires_grad:
+                raise TypeError(
+                    f"{cls.__name__}.apply: the tensor {name!r} was given by keyword, which gets no"
+                    " gradient; pass it by position"
+                )
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx = Context(needs)
         with no_grad():
@@ -104,6 +110,11 @@ class Function:
             else:
                 outputs = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, outputs)
+        if not isinstance(outputs, (Tensor, tuple)) and any(needs):
+            raise TypeError(
+                f"{cls.__name__}.forward returned {type(outputs).__name__}; expected a Tensor or a"
+                " tuple of Tensors, which get gradients"
+            )
         if modes.grad and any(needs):
             _record(cls, ctx, args, outputs)
         return outputs

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd.modes import modes
+
 
 class Generator:
     """A stream of random numbers with its own state (NumPy's PCG64)."""
@@ -20,6 +22,10 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew from `seed`; negative seeds count from 2**64, as in PyTorch."""
+        if modes.recorder is not None and hasattr(self, "_seed"):
+            modes.recorder.changed(
+                "the seed of a random stream", "call manual_seed() outside of the compiled step"
+            )
         self._seed = int(seed)
         # the state of the same stream: compiled steps draw from it by address
         self.numpy.bit_generator.state = np.random.PCG64(self._seed % 2**64).state
@@ -36,12 +42,17 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """The position in the stream, to be saved and given to `set_state`."""
-        return {"seed": self._seed, **self.numpy.bit_generator.state}
+        state = {"seed": self._seed, **self.numpy.bit_generator.state}
+        if modes.recorder is not None:
+            modes.recorder.state_kept(self, state)
+        return state
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go to a position from `get_state`."""
         self._seed = state["seed"]
         self.numpy.bit_generator.state = {k: v for k, v in state.items() if k != "seed"}
+        if modes.recorder is not None:
+            modes.recorder.state_set(self, state)
 
     def __repr__(self) -> str:
         return f"Generator(seed={self._seed})"
@@ -65,6 +76,8 @@ def stream(generator: Generator | None) -> np.random.Generator:
     if generator is None:
         source = _thread.source
         generator = default_generator if source is None else source()
+    if modes.recorder is not None:
+        modes.recorder.trace.drawn += 1
     return generator.numpy
 
 

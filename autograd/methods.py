@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import backward as _backward, creation, dtypes, inplace
+from autograd import backward as _backward, creation, dtypes, inplace, machine
 from autograd.op import FUNCTIONS, METHODS, Op, ops
 from autograd.tensor import Tensor
 from autograd.trace import apply_to_pair
@@ -182,6 +182,25 @@ def to(self: Tensor, *args: Any, dtype: Any = None, copy: bool = False, **_: Any
     if wanted == self.dtype:
         return ops.clone(self) if copy else self
     return ops.cast(self, dtype=wanted)
+
+
+@_method
+def equal(self: Tensor, other: Tensor) -> bool:
+    """True where both have the same shape and equal elements."""
+    return machine.equal(self, other)
+
+
+@_method
+def cuda(self: Tensor, *args: Any, **options: Any) -> Tensor:
+    """RuntimeError: there is only the CPU."""
+    machine.device("cuda")
+    return self
+
+
+@_method
+def half(self: Tensor) -> Tensor:
+    """TypeError: the engine has no float16."""
+    return self.to(np.float16)
 
 
 @_method

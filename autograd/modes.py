@@ -53,12 +53,16 @@ class _Decorator:
     def _wrap_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            generator, sent = function(*args, **kwargs), None
+            generator = function(*args, **kwargs)
+            resume, given = generator.send, None
             try:
                 while True:
                     with self._again():
-                        item = generator.send(sent)
-                    sent = yield item
+                        item = resume(given)
+                    try:
+                        resume, given = generator.send, (yield item)
+                    except Exception as error:  # what .throw() brought belongs to the generator
+                        resume, given = generator.throw, error
             except StopIteration as stop:
                 return stop.value
             finally:

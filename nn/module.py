@@ -56,8 +56,9 @@ class Module(Hooked):
         """Training behaviour (dropout drops, batch norm learns), or evaluation if not `mode`."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        for module in self.modules():
-            module.training = mode
+        self.training = mode
+        for module in self.children():
+            module.train(mode)  # one that overrides it, to keep a layer frozen, is asked
         return self
 
     def eval(self: Self) -> Self:

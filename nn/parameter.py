@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from autograd import Tensor, as_tensor
 
@@ -15,6 +15,12 @@ class Parameter(Tensor):
         self._fill(source.array)
         self.version = source.version
         self.requires_grad = requires_grad
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        """A parameter with memory of its own, and without the gradient, as in PyTorch."""
+        twin = cast("Parameter", super().__deepcopy__(memo))
+        twin._grad = None
+        return twin
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

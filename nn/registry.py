@@ -77,6 +77,8 @@ class Registry:
         for other in _REGISTRIES:
             if other != registry:
                 own[other].pop(name, None)
+        if registry != "_buffers":
+            own["_transient"].discard(name)
         own[registry][name] = value
         object.__setattr__(self, name, value)
 
@@ -94,6 +96,7 @@ class Registry:
                 f"cannot assign '{type(value).__name__}' object to {called} '{name}'"
                 f" ({_SHOWN[kind]} or None required)"
             )
+        changes[0] += 1
         self._enter(registry, name, value)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:

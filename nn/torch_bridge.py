@@ -118,7 +118,12 @@ def _build(module: Any, path: str, here: Side, there: Side, memo: dict[int, Any]
         }
         made = twin(copies if kind.__name__ == "ParameterDict" else copies.values())
     else:
-        made = twin(**_arguments(module, twin, at, here, there))
+        arguments = _arguments(module, twin, at, here, there)
+        for name, value in arguments.items():
+            if isinstance(value, here.module):  # a layer given as an argument, as to some losses
+                below = f"{path}.{name}" if path else name
+                arguments[name] = _build(value, below, here, there, memo)
+        made = twin(**arguments)
     memo[id(module)] = made
     return made
 

@@ -70,6 +70,7 @@ def _running_stats(arrays: tuple[Any, ...]) -> None:
 
 @kernel
 def _limit(weight, index, done, max_norm, p):
+    done[:] = False
     for i in range(index.size):
         k = np.int64(index[i])
         if k < 0 or k >= done.size or done[k]:
@@ -97,5 +98,5 @@ def limit_rows(weight: Tensor, index: Tensor, max_norm: float, norm_type: float)
 
 def _limit_rows(arrays: tuple[Any, ...]) -> None:
     weight, index, max_norm, norm_type = arrays
-    done = np.zeros(weight.shape[0], np.bool_)
+    done = np.empty(weight.shape[0], np.bool_)
     _limit.run(weight, index.reshape(-1), done, max_norm, norm_type)

@@ -86,10 +86,18 @@ def get_total_norm(
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not given:
         return _nothing()
-    norm = _norm(given, float(norm_type))
-    if error_if_nonfinite:
-        _check_finite(norm, float(norm_type))
-    return Tensor.wrap(np.array(norm, _dtype(given)))
+    norm = Tensor.wrap(np.zeros((), _dtype(given)))
+
+    def run(arrays: tuple[np.ndarray, ...]) -> None:
+        found = _norm([Tensor.wrap(a) for a in arrays[1:]], float(norm_type))
+        if error_if_nonfinite:
+            _check_finite(found, float(norm_type))
+        arrays[0][()] = found
+
+    run((norm.array, *[t.array for t in given]))
+    if modes.recorder is not None:
+        modes.recorder.effect("get_total_norm", run, (norm, *given), [], made=norm, status=None)
+    return norm
 
 
 def clip_grads_with_norm_(
@@ -100,10 +108,19 @@ def clip_grads_with_norm_(
     `total_norm`: a number, or a tensor of one element, e.g. from `get_total_norm`.
     """
     gradients = _gradients(parameters)
-    norm = total_norm.item() if isinstance(total_norm, Tensor) else float(total_norm)
-    _scale(gradients, float(max_norm), norm)
+    norm = (
+        total_norm if isinstance(total_norm, Tensor) else Tensor.wrap(np.array(total_norm, float))
+    )
+
+    def run(arrays: tuple[np.ndarray, ...]) -> None:
+        _scale([Tensor.wrap(a) for a in arrays[1:]], float(max_norm), arrays[0].item())
+
+    run((norm.array, *[g.array for g in gradients]))
     for g in gradients:
         g.version[0] += 1
+    if modes.recorder is not None:
+        inputs = (norm, *gradients)
+        modes.recorder.effect("clip_grads_with_norm_", run, inputs, gradients, status=None)
 
 
 def _gradients(parameters: Tensors) -> list[Tensor]:

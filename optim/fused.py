@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor, enable_grad
+from autograd.modes import changes
 from optim.group import ParamGroup
 from optim.hooks import unwrapped
 from optim.limits import check_flags, check_values
@@ -63,6 +64,7 @@ class Fused(Optimizer):
     def _bind(self, place: int) -> None:
         groups = self.param_groups
         self._bound = groups, place + 1
+        changes[0] += 1  # compiled steps know the memory of buckets
         by_dtype: dict[np.dtype, list[int]] = {}
         for i, p in enumerate(groups[place]["params"]):
             if p.is_floating_point():  # others have no gradients

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
+from autograd.modes import changes, modes
 
 _LISTS = ("params", "param_names")
 
@@ -43,17 +44,29 @@ class ParamGroup(dict[str, Any]):
         """Read the hyper-parameters into `live` again."""
         if self.read is not None:
             values = tuple(self.read(self))
-            self.moving = any(isinstance(v, Tensor) for v in values)
+            moving = any(isinstance(v, Tensor) for v in values)
+            if moving != self.moving:
+                changes[0] += 1  # compiled steps call `renew` only where it was needed
+                self.moving = moving
             self.live[:] = [v.item() if isinstance(v, Tensor) else float(v) for v in values]
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, self._fixed(key, value))
-        self.renew()
+        self._written()
 
     def update(self, *others: Any, **options: Any) -> None:
         """As `dict.update`."""
         for key, value in dict(*others, **options).items():
             super().__setitem__(key, self._fixed(key, value))
+        self._written()
+
+    def _written(self) -> None:
+        if modes.recorder is not None:
+            modes.recorder.changed(
+                "a hyper-parameter of an optimizer", "call scheduler.step() outside of the step"
+            )
+        if self.read is None:
+            changes[0] += 1  # an optimizer in Python: what it reads is a constant of a recording
         self.renew()
 
     def __ior__(self, other: Any) -> ParamGroup:  # type: ignore[override, misc]

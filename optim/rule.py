@@ -174,7 +174,8 @@ class Bucket:
         changed = [p for p in params if p._grad is not None]
         gradients = [p._grad for p in params]
         name = self.rule.kernel.function.__name__.strip("_")
-        modes.recorder.effect(name, run, gradients, changed, before, status=-1)
+        status = -1 if self.native else None
+        modes.recorder.effect(name, run, gradients, changed, before, status=status)
 
     def _update_in_numpy(self, gradients: tuple[Any, ...]) -> None:
         given = [_fitting(g, array) for g, array in zip(gradients, self.arrays)]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import autograd
+import nn
 from autograd import Tensor, buffers, tensor
 from autograd.checkpoint import checkpoint
 
@@ -204,3 +205,98 @@ def test_deepcopy_of_a_leaf_has_memory_of_its_own():
         y.add_(1)
     assert x.tolist() == [1]
     assert y.requires_grad
+
+
+def test_train_asks_a_submodule_that_overrides_it():
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(2)
+
+        def train(self, mode: bool = True) -> Any:
+            super().train(mode)
+            self.norm.eval()
+            return self
+
+    model = nn.Sequential(Frozen(), nn.Linear(2, 2)).train()
+    assert [m.training for m in model.modules()] == [True, True, False, True]
+
+
+def test_a_parameter_in_place_of_a_transient_buffer_is_saved():
+    module = nn.Module()
+    module.register_buffer("scale", tensor([1.0]), persistent=False)
+    module.scale = nn.Parameter(tensor([2.0]))
+    assert list(module.state_dict()) == ["scale"]
+
+
+def test_a_compiled_step_sees_a_layer_that_was_appended():
+    model = nn.Sequential(nn.Identity())
+    step = autograd.compile(lambda x: model(x))
+    for _ in range(4):
+        step(tensor([2.0]))
+    model.append(nn.ReLU())
+    assert [step(tensor([-2.0])).tolist() for _ in range(4)] == [[0.0]] * 4
+
+
+def test_a_function_refuses_tensors_by_keyword_and_lists():
+    class Double(autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, scale: Any = 2.0, listed: bool = False) -> Any:
+            return [x * scale] if listed else x * scale
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2, None, None
+
+    x = autograd.tensor([1.0], requires_grad=True)
+    with pytest.raises(TypeError, match="'scale' was given by keyword"):
+        Double.apply(x, scale=autograd.tensor([2.0], requires_grad=True))
+    with pytest.raises(TypeError, match="returned list"):
+        Double.apply(x, 2.0, True)
+
+
+def test_a_generator_without_grad_hears_what_is_thrown_at_it():
+    heard = []
+
+    @autograd.no_grad()
+    def numbers() -> Any:
+        while True:
+            try:
+                yield autograd.is_grad_enabled()
+            except KeyError as error:  # noqa: PERF203 - it is the loop's purpose
+                heard.append(error)
+
+    stream = numbers()
+    assert next(stream) is False
+    assert stream.throw(KeyError("mine")) is False
+    assert len(heard) == 1
+    assert autograd.is_grad_enabled()
+
+
+def test_what_scripts_ask_of_the_machine():
+    torch = autograd
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    x = torch.ones(2, 3, device=device).to(device)
+    assert str(device) == device.type == x.device == "cpu"
+    assert nn.Linear(3, 1).to(device)(x).shape == torch.Size((2, 1))
+    assert torch.equal(x, torch.ones(2, 3))
+    assert not x.equal(torch.ones(3, 2))
+    assert torch.numel(x) == 6
+    assert torch.autograd.grad is torch.grad
+    assert torch.utils.data.DataLoader is nn.utils.data.DataLoader
+    with torch.inference_mode():
+        assert not torch.is_grad_enabled()
+    torch.set_default_dtype(torch.float32)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(before)
+    for refused in (
+        lambda: torch.device("cuda"),
+        lambda: x.cuda(),
+        lambda: torch.set_default_dtype(torch.float64),
+    ):
+        with pytest.raises(RuntimeError, match=r"only 'cpu'|default is float32"):
+            refused()
+    with pytest.raises(TypeError, match="float16 is not supported"):
+        x.half()

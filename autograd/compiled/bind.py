@@ -24,6 +24,8 @@ from autograd.op import Op, quiet
 
 _binding = threading.Lock()
 _RUBBISH = 0xA5
+_COPIES = {"clone": 0, "copy_to": 1}
+"""Ops whose result is a copy of one of their inputs: of which."""
 
 
 class _Foreign(Exception):
@@ -60,6 +62,7 @@ class _Capture:
             self.trouble = f"{getattr(f, '__name__', f)} of NumPy"
             return result
         *values, out = args
+        constant = [type(v) in (bool, int, float) for v in values]  # no NumPy scalar: it is data
         if f is np.matmul:
             made = native.product_row(values[0], values[1], out)
         else:
@@ -70,7 +73,8 @@ class _Capture:
             self.trouble = f"{f.__name__} of these shapes"
         else:
             self._add(made[0], [made[1], values, out])
-            self.arrays += [*values, out]
+            self.arrays += [v for v, known in zip(values, constant) if not known]
+            self.arrays.append(out)
         return result
 
     def _add(self, row: Any, keep: Any) -> None:
@@ -136,10 +140,18 @@ class Program:
     parts: list[Any]
     """(code, the same code's rows as bound) for native segments, or a function to call."""
     keep: list[Any]
+    inputs: tuple[np.ndarray, ...] = ()
+    """Where arguments are copied to, if no instruction does that."""
 
     def run(self, given: tuple[np.ndarray, ...]) -> None:
         """Run all parts.  Refused is raised where an instruction did not do as it was recorded."""
         at = id(given) + TUPLE_ITEMS
+        for buffer, array in zip(self.inputs, given):
+            if type(array) is not np.ndarray or buffer.dtype != array.dtype:
+                raise Refused(0)
+            if buffer.shape != array.shape:
+                raise Refused(0)
+            np.copyto(buffer, array)
         for part in self.parts:
             if type(part) is np.ndarray:
                 failed = native.replay.run(part, 0, len(part), at)
@@ -161,8 +173,11 @@ class Binder:
         self.native = native.available()
         self.arena = _aligned(placement.size)
         self.offsets = placement.offsets
+        self.separate = {s.root for s in trace.grads.values() if s and s.root.kind == MADE}
+        """Memory of gradients, which may be kept by the user: each is an array of its own."""
         self.arrays: dict[Slot, np.ndarray] = {}
         self.keep: list[Any] = [trace]
+        self.buffers: list[np.ndarray] = []
         self.bound: list[Bound] = []
 
     def program(self) -> Program:
@@ -177,12 +192,14 @@ class Binder:
                 row, keep = native.input_row(place, buffer)
                 self.keep.append(keep)
                 heads.append(row)
+                self.buffers.append(buffer)
             for slot in self.trace.slots:
                 if slot.kind == ENTRY:
                     self.arrays[slot] = slot.array.copy()
             for instruction in self.trace.instructions:
                 self.bound.append(self._bind(instruction))
-        return Program(self.arena, self.arrays, self.bound, self._parts(heads), self.keep)
+        parts, given = self._parts(heads), () if self.native else tuple(self.buffers)
+        return Program(self.arena, self.arrays, self.bound, parts, self.keep, given)
 
     def _parts(self, heads: list[Any]) -> list[Any]:
         parts: list[Any] = []
@@ -202,7 +219,9 @@ class Binder:
         """The memory of a slot."""
         if slot in self.arrays:
             return self.arrays[slot]
-        if slot.kind == MADE:
+        if slot in self.separate:
+            made = np.empty(slot.array.shape, slot.array.dtype)
+        elif slot.kind == MADE:
             start, like = self.offsets[slot], slot.array
             raw = self.arena[start : start + like.nbytes]
             made = raw.view(like.dtype).reshape(like.shape)
@@ -244,14 +263,14 @@ class Binder:
         run = instruction.run
         assert run is not None
         bound = Bound(instruction)
-        if instruction.name == "copy" and self.native:
+        if instruction.name == "copy" and self.native and _alike(*values):
             made = native.copy_row(*values)
             if made is not None:
                 self.keep.append(made[1])
                 bound.rows.append(made[0])
                 return bound
         arguments = tuple(values)
-        if self.native and instruction.name != "copy":
+        if self.native and instruction.status is not None and instruction.name != "copy":
             with _capture(execute=False, status=instruction.status) as found:
                 run(arguments)
             self.keep.append([found.keep, arguments])
@@ -269,6 +288,16 @@ class Binder:
         if not self.native:
             bound.python = _through_python(op, out, values, meta)
             return bound
+        source = values[_COPIES[op.name]] if op.name in _COPIES else None
+        if isinstance(source, np.ndarray) and source.dtype == out.dtype:
+            made = native.copy_row(out, source)
+            if made is not None:
+                self.keep.append(made[1])
+                bound.rows = [made[0]]
+                native.run(bound.rows, ())
+                if out.tobytes() == op.run(values, meta).tobytes():
+                    return bound
+                bound.rows = []
         staged, before = self._staged(op, values, out)
         try:
             rows = self._launches(op, out, staged, meta, before)
@@ -320,17 +349,20 @@ class Binder:
 
     def _try(self, op: Op, out: np.ndarray, values: list[Any], found: _Capture) -> None:
         """Replay what was captured over rubbish; _Foreign unless the result is the same."""
-        expected = out.tobytes()
+        expected, spoilt = out.tobytes(), []
         known = [v for v in values if isinstance(v, np.ndarray)]
         for array in found.arrays:
             if any(np.may_share_memory(array, k) for k in (*known, out)):
                 continue
             if array.dtype.kind != "f" or not array.flags.writeable:
                 raise _Foreign(f"{op.name} reads a table of its own")
+            spoilt.append((array, array.copy()))
             _spoil(array)
         _spoil(out)
         failed = native.run(found.rows, ())
         if failed >= 0 or out.tobytes() != expected:
+            for array, before in spoilt:  # it may have been a table that others read
+                array[...] = before
             raise _Foreign(f"{op.name} does more than launch kernels")
 
     def _key_row(self, stream: Any, found: _Capture) -> Any:
@@ -364,6 +396,10 @@ def _through_python(
         np.copyto(out, op.run(values, meta))
 
     return call
+
+
+def _alike(target: Any, source: Any) -> bool:
+    return isinstance(source, np.ndarray) and target.dtype == source.dtype
 
 
 def _spoil(array: np.ndarray) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autograd.compiled.trace import MADE, VIEW, Instruction, Slot, Trace, mapped
+from autograd.compiled.trace import MADE, VIEW, Instruction, Slot, Trace, exact, mapped
 
 ALIGNMENT = 64
 """Bytes: a cache line, and what vector instructions like."""
@@ -60,12 +60,12 @@ def _key(instruction: Instruction) -> Any:
     if instruction.op is None or instruction.effect:
         return None
     try:
-        key = (instruction.op, instruction.inputs, tuple(instruction.meta.items()))
+        inputs = tuple(x if isinstance(x, Slot) else exact(x) for x in instruction.inputs)
+        key = (instruction.op, inputs, tuple((k, exact(v)) for k, v in instruction.meta.items()))
         hash(key)
     except TypeError:
         return None
-    # 1 == 1.0 == True, but they make other dtypes
-    return (*key, tuple(type(x) for x in instruction.inputs))
+    return key
 
 
 def _changed(trace: Trace) -> set[Slot]:

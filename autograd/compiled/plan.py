@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,52 @@ class Plan:
         self.first = self._bind()
         self.free.append(self.first)
         self.outside = [(t, t.value) for t in trace.owners]
-        self.grads = [
-            (leaf, None if slot is None else Tensor.wrap(self.first.arrays[slot]))
-            for leaf, slot in self.trace.grads.items()
-        ]
-        self.entries = [(t, self.first.arrays[s]) for t, s in self.trace.entries.items()]
+        self.reads = trace.reads
+        owners: list[Any] = [getattr(i.run, "__self__", None) for i in trace.instructions]
+        self.buckets: list[Any] = [b for b in owners if hasattr(b, "groups")]
+        self._lay_out()
         result = self.trace.result
         self.single = result if isinstance(result, Slot) else None
+
+    def _lay_out(self) -> None:
+        """Make the tensors that leaves get as `.grad`; they look into the program's memory."""
+        arrays = self.first.arrays
+        self.grads = [
+            (leaf, None if slot is None else Tensor.wrap(arrays[slot]))
+            for leaf, slot in self.trace.grads.items()
+        ]
+        self.entries = [(t, arrays[s]) for t, s in self.trace.entries.items()]
+        held = [
+            (leaf, g, g.value, g.value if g.value.base is None else g.value.base, 0, 0)
+            for leaf, g in self.grads
+            if g is not None
+        ]
+        counts = []
+        for leaf, g, array, base, *_ in held:  # noqa: B007 - the variables of `_let_go`
+            counts.append((getrefcount(array), getrefcount(base)))
+        self.held = [(*row[:4], *count) for row, count in zip(held, counts)]
+
+    def _let_go(self) -> None:
+        """Leave what the user kept of the last gradients as it is: they are about to change.
+
+        A tensor gets a copy as its value; where an array or a view was kept, the plan moves.
+        """
+        kept = moves = False
+        for leaf, g, array, base, count, views in self.held:
+            if getrefcount(base) > views or getrefcount(array) > count:
+                moves = True
+            elif getrefcount(g) > (5 if leaf._grad is g else 4):
+                kept = True
+        if not kept and not moves:
+            return
+        for leaf, g, array, *_ in self.held:
+            if leaf._grad is g:
+                leaf._grad = Tensor.wrap(array)  # `entries` may still read it
+            if not moves and getrefcount(g) > 4:
+                g.value = array.copy()
+        if moves:
+            self.first = self._bind()
+        self._lay_out()
 
     def _bind(self) -> Program:
         self.placement = place(self.trace, self.reuse)
@@ -50,8 +90,16 @@ class Plan:
 
     def current(self) -> bool:
         """True while the tensors from outside still have the arrays that were bound."""
-        for t, array in self.outside:  # noqa: SIM110 - half the time of all()
+        for t, array in self.outside:
             if t.value is not array:
+                return False
+        for version, known in self.reads:
+            if version[0] != known:
+                return False
+        for bucket in self.buckets:
+            if bucket.groups[bucket.place] is not bucket.group:
+                return False
+            if len(bucket.group["params"]) != bucket.count:
                 return False
         return True
 
@@ -75,6 +123,7 @@ class Plan:
         with self.lock:
             for prepare in self.trace.before:
                 prepare()
+            self._let_go()
             for leaf, room in self.entries:
                 np.copyto(room, leaf._grad.value)  # type: ignore[union-attr]
             self.first.run(given)
@@ -92,17 +141,25 @@ class Plan:
         if not self.native or self.single is None or self.entries or self.trace.before:
             return None
         with self.lock:
-            one = self.first.arrays[self.single]
+            if not self.pure:
+                self._let_go()
+            try:
+                program = self.free.pop() if self.pure else self.first
+            except IndexError:
+                program = self._bind()
+            one = program.arrays[self.single]
             results = np.empty((len(batches), *one.shape), one.dtype)
             given = np.array([id(b) + TUPLE_ITEMS for b in batches], np.int64)
             done = native.replay_each.run(
-                self.first.parts[0], given, native.address(one), one.nbytes, native.address(results)
+                program.parts[0], given, native.address(one), one.nbytes, native.address(results)
             )
             for version in self.trace.written:
                 version[0] += done
             if done:
                 for leaf, g in self.grads:
                     leaf._grad = g
+            if self.pure:
+                self.free.append(program)
         return results[:done]
 
     def _result(self, program: Program) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
 import types
 import warnings
@@ -17,7 +18,8 @@ import numpy as np
 from autograd.compiled.errors import RecordError
 from autograd.compiled.passes import PASSES
 from autograd.compiled.plan import Plan, Refused
-from autograd.compiled.trace import Recorder, Trace, difference, leaves, mapped
+from autograd.compiled.trace import Recorder, Trace, difference, exact, leaves, mapped
+from autograd.creation import as_tensor
 from autograd.modes import changes, modes
 from autograd.tensor import Tensor
 
@@ -25,6 +27,7 @@ ALL_PASSES = (*PASSES, "place")
 _CHUNK = 0.05
 """Seconds of one native call of `loop`."""
 _PLAIN = (type(None), bool, int, float, str)
+_VALUES = (complex, bytes, range, slice, np.dtype, type)
 
 
 class _Entry:
@@ -60,6 +63,7 @@ class Step:
         self.leaves: list[Tensor] = []
         self.last: tuple[Plan, _Entry, Any, Any] | None = None
         self.calls = 0
+        self.lock = threading.RLock()
         self.bound: weakref.WeakKeyDictionary[Any, Step] = weakref.WeakKeyDictionary()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -82,12 +86,16 @@ class Step:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result; tensors in it are copies without history."""
         if not self.enabled or modes.recorder is not None or modes.observers:
-            return self.function(*args, **kwargs)
+            result = self.function(*mapped(args, _tensor), **mapped(kwargs, _tensor))
+            return result if self.enabled else mapped(result, _bare)
         if self.last is not None and not kwargs and not self.check_every:
             plan, entry, static, watched = self.last
             same = entry.stamp == changes[0] and static == (len(args), modes.grad)
             if same and self._fits(plan, entry, watched):
                 try:
+                    for a in args:
+                        if a.tracked:
+                            return self._slowly(args, kwargs)
                     return plan.replay(tuple([a.value for a in args]))
                 except (Refused, AttributeError):  # other shapes, or no tensors
                     pass
@@ -128,7 +136,7 @@ class Step:
             if found is None or not len(found):
                 result = self(*batches[0])
                 single = isinstance(result, Tensor)
-                results.append(result.numpy()[np.newaxis] if single else result)
+                results.append(result.detach().numpy()[np.newaxis] if single else result)
                 batches = batches[1:]
             else:
                 results.append(found)
@@ -142,9 +150,14 @@ class Step:
             return None
         if self.check_every or not self._fits(plan, entry, watched):
             return None
+        after = {leaf: slot is None for leaf, slot in plan.trace.grads.items()}
+        if any(after.get(t, none) != none for t, none in zip(self.leaves, entry.pattern)):
+            return None  # the second step in a row is another program: it accumulates
         given = []
         for batch in batches:
-            if len(batch) != static[0] or not all(isinstance(a, Tensor) for a in batch):
+            if len(batch) != static[0]:
+                break
+            if not all(isinstance(a, Tensor) and not a.tracked for a in batch):
                 break
             given.append(tuple([a.value for a in batch]))
         return plan.replay_each(given) if given else None
@@ -158,25 +171,29 @@ class Step:
         return plan.current()
 
     def _slowly(self, args: Any, kwargs: Any) -> Any:
+        args, kwargs = mapped(args, _tensor), mapped(kwargs, _tensor)
         tensors, static = _split((args, kwargs))
         watched = _watched(self.function)
         modules, objects = _found(self.function, args)
         pattern = tuple([t._grad is None for t in self.leaves])
+        aliases = _aliases(tensors, objects, watched)
         key = (
             static,
-            tuple((t.shape, t.dtype) for t in tensors),
+            tuple((t.shape, t.dtype, t.requires_grad) for t in tensors),
+            aliases,
             modes.grad,
             pattern,
             tuple((name, _frozen(value)) for _, name, value in watched),
             tuple(m.training for m in modules),
             tuple(p.requires_grad for m in modules for p in m.parameters()),
         )
-        entry = self._entry(key, pattern)
+        with self.lock:
+            entry = self._entry(key, pattern)
         plan = entry.plan
         fresh = entry.stamp == changes[0] and plan is not None and plan.current()
         if plan is None or not fresh:
             return self._record(entry, tensors, objects, args, kwargs)
-        plain = not kwargs and all(isinstance(a, Tensor) for a in args)
+        plain = not kwargs and all(isinstance(a, Tensor) for a in args) and not any(aliases)
         self.last = (plan, entry, (len(args), modes.grad) if plain else None, watched)
         self.calls += 1
         given = tuple([np.ascontiguousarray(t.value).reshape(t.shape) for t in tensors])
@@ -188,7 +205,7 @@ class Step:
             return plan.replay(given)
         except Refused:
             result = self.function(*args, **kwargs)  # which says what is wrong with the data
-            return mapped(result, lambda x: x.detach() if isinstance(x, Tensor) else x)
+            return mapped(result, _bare)
 
     def _entry(self, key: Any, pattern: Any) -> _Entry:
         entry = self.entries.get(key)
@@ -211,10 +228,18 @@ class Step:
         self, entry: _Entry, tensors: list[Tensor], objects: list[Any], args: Any, kwargs: Any
     ) -> Any:
         """Run the step eagerly, and keep what it did."""
+        began = changes[0]
         trace, result = self.run_recorded(tensors, objects, args, kwargs)
+        with self.lock:
+            self._learn(entry, trace, began)
+        return result
+
+    def _learn(self, entry: _Entry, trace: Trace, began: int) -> None:
+        self.last = None
         known = entry.plan.recorded if entry.plan is not None else entry.trace
         found = None if known is None else difference(known, trace)
-        if known is not None and found is not None and entry.plan is None:
+        steady = entry.stamp == began  # nothing was changed since the other recording
+        if known is not None and found is not None and entry.plan is None and steady:
             what, instruction = found
             raise RecordError(
                 f"{self.function.__name__} did not do the same the second time: {what}",
@@ -227,10 +252,9 @@ class Step:
         elif entry.plan is None or not entry.plan.current():
             entry.plan = Plan(trace, self.passes)
         entry.stamp = changes[0]
-        for leaf in trace.grads:
+        for leaf in (*trace.grads, *trace.entries, *trace.looked):
             if not any(leaf is known for known in self.leaves):
                 self.leaves.append(leaf)
-        return result
 
     def run_recorded(
         self, tensors: list[Tensor], objects: list[Any], args: Any, kwargs: Any
@@ -252,7 +276,7 @@ class Step:
                     "the step returns a tensor that requires grad, and a replay records no graph",
                     "call backward() inside the step, or run it under autograd.no_grad()",
                 )
-        return trace, mapped(result, lambda x: x.detach() if isinstance(x, Tensor) else x)
+        return trace, mapped(result, _bare)
 
 
 def compile(
@@ -280,23 +304,65 @@ def compile(
 # What a step depends on besides its arguments
 
 
+def _tensor(x: Any) -> Any:
+    """An array as a tensor that shares its memory; all else as it is."""
+    return as_tensor(x) if isinstance(x, np.ndarray) else x
+
+
+def _bare(x: Any) -> Any:
+    return x.detach() if isinstance(x, Tensor) else x
+
+
 def _split(tree: Any) -> tuple[list[Tensor], Any]:
-    """The tensors among the arguments, and everything else, hashable."""
-    tensors = []
-    rest = []
-    for leaf in leaves(tree):
-        if isinstance(leaf, np.ndarray):
-            leaf = Tensor.wrap(leaf)
-        if isinstance(leaf, Tensor):
-            tensors.append(leaf)
-            rest.append("tensor")
-        else:
-            rest.append(_frozen(leaf))
-    return tensors, tuple(rest)
+    """The tensors among the arguments; and how they are nested with all else, hashable."""
+    tensors: list[Tensor] = []
+
+    def shape(part: Any) -> Any:
+        if isinstance(part, (tuple, list)):
+            return (type(part), tuple([shape(x) for x in part]))
+        if isinstance(part, dict):
+            return (dict, tuple([(_frozen(key), shape(x)) for key, x in part.items()]))
+        if isinstance(part, Tensor):
+            tensors.append(part)
+            return "tensor"
+        return _frozen(part)
+
+    return tensors, shape(tree)
+
+
+class _Same:
+    """Stands for an object in a key; kept there, so that no other takes its place in memory."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any):
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
 
 
 def _frozen(value: Any) -> Any:
-    return (type(value), value) if isinstance(value, _PLAIN) else id(value)
+    if isinstance(value, (*_PLAIN, *_VALUES)):
+        return exact(value)
+    if isinstance(value, np.generic):
+        return (value.dtype, value.tobytes())
+    return _Same(value)
+
+
+def _aliases(tensors: list[Tensor], objects: list[Any], watched: Any) -> tuple[int, ...]:
+    """For each argument 0, or what else it is: another argument, or something from outside."""
+    outside = [p for thing in objects for p in _parameters(thing)]
+    outside += [value for _, _, value in watched if isinstance(value, Tensor)]
+    arrays = {id(t.value): -1 - k for k, t in enumerate(outside)}
+    found = []
+    for k, t in enumerate(tensors):
+        found.append(arrays.get(id(t.value), 0))
+        arrays.setdefault(id(t.value), k + 1)
+    return tuple(found)
 
 
 def _watched(function: Any) -> list[tuple[Any, str, Any]]:

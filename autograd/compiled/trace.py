@@ -56,8 +56,8 @@ class Instruction:
     op: Op | None = None
     run: Callable[..., Any] | None = None
     """Of an effect: what it calls with the tuple of its inputs' arrays."""
-    status: int = 0
-    """What the kernel of an effect returns where all went well."""
+    status: int | None = 0
+    """What the kernel of an effect returns where all went well; None where it is no kernel."""
     where: str = ""
     """The user's line."""
 
@@ -89,6 +89,12 @@ class Trace:
     """What Python does before each replay."""
     written: list[list[int]] = field(default_factory=list)
     """The version counters of what effects changed outside."""
+    looked: list[Tensor] = field(default_factory=list)
+    """Parameters of optimizers: whether they have a `.grad` is part of the program."""
+    reads: list[tuple[list[int], int]] = field(default_factory=list)
+    """Version counters of tensors from outside whose values were read, and where they stood."""
+    drawn: int = 0
+    """How often a random stream was asked for."""
 
     @property
     def kept(self) -> set[Slot]:
@@ -126,11 +132,20 @@ class Recorder:
         self.thread = threading.get_ident()
         self.by_array: dict[int, Slot] = {}
         self.alive: list[Any] = []  # no id may be used again while it stands in `by_array`
-        self.seen = [(t, t.version[0]) for t in state]
-        """Tensors from outside and their versions when they were first met."""
+        self.given = {id(t) for t in given}
+        self.versions: dict[int, tuple[Tensor, int]] = {}
+        """By the id of a version counter: a tensor that has it, and where it has to stand."""
+        self.reads: list[Tensor] = []
+        self.states: dict[int, dict[str, Any]] = {}
         self.entry = {id(g.value): leaf for leaf, g in entry.items()}
+        for t in (*given, *state):
+            self._watch(t)
         for t in given:
             self._enter(INPUT, t.value)
+
+    def _watch(self, t: Tensor) -> None:
+        if t.version is not None:
+            self.versions.setdefault(id(t.version), (t, t.version[0]))
 
     def _enter(self, kind: str, array: np.ndarray, base: Slot | None = None) -> Slot:
         slot = Slot(len(self.trace.slots), kind, array, base)
@@ -154,7 +169,7 @@ class Recorder:
                 self.trace.entries[leaf] = slot
             elif isinstance(x, Tensor):
                 self.trace.owners.append(x)
-                self.seen.append((x, x.version[0]))
+                self._watch(x)
         return slot
 
     def observe(self, op: Op, inputs: Any, meta: dict[str, Any], result: Tensor) -> None:
@@ -172,6 +187,7 @@ class Recorder:
             base = slots[0]
         out = self._enter(VIEW if base else MADE, result.value, base)
         self.alive.append(result)
+        self._watch(result)
         self.trace.instructions.append(
             Instruction(op.name, slots, dict(meta), out, op=op, where=user_line())
         )
@@ -184,38 +200,99 @@ class Recorder:
         written: list[Tensor],
         before: Callable[[], Any] | None = None,
         made: Tensor | None = None,
-        status: int = 0,
+        status: int | None = 0,
     ) -> None:
         """Memory was changed in place by `run(tuple of the inputs' arrays)`.
 
         `written`: the tensors that it changed.  `before`: what Python has to do before a replay.
         `made`: the one among the inputs that the effect itself makes.  `status`: what its kernel
-        returns where all went well, if it returns anything.
+        returns where all went well, if it returns anything; None where `run` is no kernel.
         """
         if made is not None:
             self._enter(MADE, made.value)
+            self._watch(made)
+        self._look(run, inputs)
         slots = tuple([self._slot(x) for x in inputs])
         self.alive.append(inputs)
         if before is not None:
             self.trace.before.append(before)
+            reads, self.reads = self.reads, []
+            before()  # what it reads is read anew at each replay
+            for t in self.reads:
+                reads.remove(t)
+                self._watch(t)
+            self.reads = reads
+        met = {id(t.version) for t in written if id(t.version) in self.versions}
         for t in written:
             slot = self.by_array.get(id(t.value))
+            if slot is not None and slot.root.kind == INPUT:
+                raise RecordError(
+                    f"{name} changes an argument of the step in place; a replay works on copies",
+                    "clone() the argument first, or do not pass it: use it from outside",
+                )
             if slot is None or slot.root.kind in (OUTSIDE, ENTRY):
                 self.trace.written.append(t.version)
+            self._watch(t)
+            if id(t.version) in met:
+                known, version = self.versions[id(t.version)]
+                self.versions[id(t.version)] = known, version + 1
         self.trace.instructions.append(
             Instruction(name, slots, {}, None, run=run, status=status, where=user_line())
         )
 
+    def _look(self, run: Any, inputs: Any) -> None:
+        """Note the parameters of an optimizer's update: their gradients are the inputs."""
+        params = getattr(getattr(run, "__self__", None), "params", None)
+        if params is None or len(params) != len(inputs):
+            return
+        for p, g in zip(params, inputs):
+            self.trace.looked.append(p)
+            if isinstance(g, Tensor) and id(g.value) not in self.by_array:
+                self.entry.setdefault(id(g.value), p)
+
     def accumulated(self, leaf: Tensor) -> None:
         """`leaf.grad` was set."""
+        if id(leaf) in self.given:
+            raise RecordError(
+                "backward() reaches an argument of the step, and a replay has no arguments to"
+                " leave a gradient in",
+                "use autograd.grad(), detach() the argument, or do not pass it: use it from"
+                " outside",
+            )
         self.trace.grads.setdefault(leaf, None)
+
+    def changed(self, what: str, remedy: str) -> None:
+        """Something was changed that no replay would change."""
+        if threading.get_ident() == self.thread:
+            raise RecordError(f"{what} was changed inside the step, and would not be later", remedy)
+
+    def state_kept(self, generator: Any, state: dict[str, Any]) -> None:
+        """The position of a random stream was asked for."""
+        kept: dict[str, Any] = {}
+        self.states[id(state)] = kept
+        self.alive.append(state)
+
+        def keep(_: Any) -> None:
+            kept.update(generator.get_state())
+
+        self.effect("get_rng_state", keep, (), [], status=None)
+
+    def state_set(self, generator: Any, state: dict[str, Any]) -> None:
+        """A random stream went to a position; it has to be one that the step had asked for."""
+        kept = self.states.get(id(state))
+        if kept is None:
+            self.changed("the state of a random stream", "seed outside of the compiled step")
+            return
+        self.effect("set_rng_state", lambda _: generator.set_state(kept), (), [], status=None)
 
     def reading(self, t: Tensor, what: str) -> None:
         """RecordError where the value of something that the step computes leaves it."""
         if threading.get_ident() != self.thread:
             return
         slot = self.by_array.get(id(t.value))
-        if slot is not None and slot.root.kind != OUTSIDE:
+        if slot is None or slot.root.kind == OUTSIDE:
+            self.reads.append(t)
+        else:
             raise RecordError(
                 f"{what} reads a value while the step is recorded, so the replay would not see it"
                 " change",
@@ -224,13 +301,20 @@ class Recorder:
 
     def finish(self, result: Any) -> Trace:
         """The trace, with what the step returned."""
-        told = {id(version) for version in self.trace.written}
-        for t, version in self.seen:
-            if t.version[0] != version and id(t.version) not in told:
+        for t, version in self.versions.values():
+            if t.version[0] != version:
                 raise RecordError(
                     f"a tensor of shape {t.shape} was changed in a way that is not recorded",
                     "change it outside the compiled step",
                 )
+        told = {id(version) for version in self.trace.written}
+        for t in self.reads:
+            if id(t.version) in told:
+                raise RecordError(
+                    f"a value of a tensor of shape {t.shape} was read that the step changes",
+                    "compute with the tensor itself, or read it outside",
+                )
+        self.trace.reads = [(t.version, t.version[0]) for t in self.reads if t.version is not None]
         self.trace.result = mapped(result, self._returned)
         for leaf in self.trace.grads:
             self.trace.grads[leaf] = None if leaf._grad is None else self._slot(leaf._grad)
@@ -257,6 +341,8 @@ def _inside(array: np.ndarray, base: np.ndarray) -> bool:
 def difference(first: Trace, second: Trace) -> tuple[str, Instruction | None] | None:
     """How the second recording differs, and at which instruction; None if they are one step."""
     for a, b in zip(first.instructions, second.instructions):
+        if a.name == b.name and _constants(a.run) != _constants(b.run):
+            return f"{a.name} had other options", b
         if a.name != b.name or a.op is not b.op:
             return f"the first time it ran {a.name}, the second time {b.name}", b
         if (a.out and a.out.number) != (b.out and b.out.number):
@@ -285,24 +371,55 @@ def difference(first: Trace, second: Trace) -> tuple[str, Instruction | None] | 
     if len(longer) > shared:
         when = "first" if longer is first.instructions else "second"
         return f"only the {when} time it ran {longer[shared].name}", longer[shared]
-    if mapped(first.result, _shown) != mapped(second.result, _shown):
+    if first.before != second.before:
+        return "the hyper-parameters of an optimizer became tensors, or numbers", None
+    if _shape_of(first.result) != _shape_of(second.result):
         return "it returned something else", None
-    if {k: _shown(v) for k, v in first.grads.items()} != {
-        k: _shown(v) for k, v in second.grads.items()
-    }:
+    for x, y in zip(leaves(first.result), leaves(second.result), strict=True):
+        what = _unlike(x, y)
+        if what:
+            return f"it returned something else: {what}", None
+    if first.grads.keys() != second.grads.keys():
         return "it left other gradients", None
+    for leaf, x in first.grads.items():
+        what = _unlike(x, second.grads[leaf])
+        if what:
+            return f"it left other gradients: {what}", None
+    random = sum("stream" in i.meta for i in second.instructions)
+    if second.drawn > random:
+        return "random numbers were drawn into a tensor from outside", None
     return None
 
 
-def _shown(x: Any) -> Any:
-    return x.number if isinstance(x, Slot) else x
+def _constants(run: Any) -> Any:
+    """Whose method an effect is, or the numbers that it closes over."""
+    owner = getattr(run, "__self__", None)
+    if owner is not None:
+        return id(owner)
+    cells = [c.cell_contents for c in getattr(run, "__closure__", None) or ()]
+    return [exact(x) for x in cells if isinstance(x, (type(None), bool, int, float, str))]
+
+
+def _shape_of(tree: Any) -> Any:
+    """The nesting of a tree, with its keys, but without its leaves."""
+    if isinstance(tree, (tuple, list)):
+        return (type(tree), tuple(_shape_of(part) for part in tree))
+    if isinstance(tree, dict):
+        return (dict, tuple((key, _shape_of(part)) for key, part in tree.items()))
+    return None
+
+
+def exact(x: Any) -> Any:
+    """A number such that only the very same one is equal: not 1 and True, nor 0.0 and -0.0."""
+    return (type(x), x.hex() if isinstance(x, float) else x)
 
 
 def _unlike(x: Any, y: Any) -> str | None:
     if isinstance(x, Slot) != isinstance(y, Slot):
         return "an input was a tensor one time and a number the other"
     if not isinstance(x, Slot):
-        return None if x == y or x is y else f"the Python number {x} became {y}"
+        same = x is y or exact(x) == exact(y)
+        return None if same else f"the Python number {x} became {y}"
     if x.number != y.number or x.kind != y.kind:
         return "an input is another value"
     if x.kind != OUTSIDE or x.array is y.array:
@@ -316,7 +433,7 @@ def _unlike(x: Any, y: Any) -> str | None:
 def _unlike_meta(a: dict[str, Any], b: dict[str, Any]) -> str | None:
     for key in a:
         try:
-            same = a[key] is b[key] or bool(a[key] == b[key])
+            same = a[key] is b[key] or bool(exact(a[key]) == exact(b[key]))
         except (ValueError, KeyError):
             same = False
         if not same:

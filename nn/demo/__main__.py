@@ -71,7 +71,7 @@ def train_step(model: nn.Module, optimizer: optim.Optimizer) -> Any:
     return step
 
 
-def train_epoch(step: Any, loader: DataLoader, bar: Any) -> float:
+def train_epoch(step: Any, loader: DataLoader[Any], bar: Any) -> float:
     """One pass over the training data in random order; returns the mean loss."""
     total = count = 0
     for x, y in loader:
@@ -101,7 +101,8 @@ def train(data: Split, task: str, epochs: int, batch: int, lr: float) -> nn.Modu
     count = sum(p.numel() for p in model.parameters())
     print(f"{task}: {len(data.x):,} to learn from, {len(data.x_test):,} held out")
     print(f"{'-'.join(map(str, sizes))}: {count:,} parameters; Adam, lr {lr:g}, batch {batch}")
-    loader = DataLoader(TensorDataset(data.x, data.y), batch_size=batch, shuffle=True)
+    dataset = TensorDataset(data.x, data.y)
+    loader: DataLoader[Any] = DataLoader(dataset, batch_size=batch, shuffle=True)
     step, steps = train_step(model, optimizer), len(loader)
     seconds, shown = 0.0, max(1, epochs // 10)
     with tqdm(total=epochs * steps, unit="step", disable=None, leave=False) as bar:
