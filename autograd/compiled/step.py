@@ -80,8 +80,11 @@ class Step:
 
     @property
     def plan(self) -> Plan | None:
-        """The plan of the last call; None while the function is still being recorded."""
-        return self.last[0] if self.last else None
+        """The plan that was replayed last, or else the newest; None while there is none yet."""
+        if self.last is not None:
+            return self.last[0]
+        made = [entry.plan for entry in self.entries.values() if entry.plan is not None]
+        return made[-1] if made else None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result; tensors in it are copies without history."""
