@@ -102,7 +102,7 @@ class Op:
         "name", "math", "dmath", "kernel", "shape", "vjp", "ref", "samples", "scalar", "types",
         "result", "exempt", "view", "strided", "inputs", "variadic", "defaults", "required", "run",
         "plans", "broadcasts", "kink", "arity", "numeric", "typed_by", "pure", "known", "names",
-        "metadata", "pull", "dynamic",
+        "metadata", "pull",
     )  # fmt: skip
 
     if TYPE_CHECKING:
@@ -288,7 +288,6 @@ def op(
     view: bool = False,
     strided: bool = False,
     pull: Callable[..., Any] | None = None,
-    dynamic: bool = False,
     kink: str = "",
     methods: tuple[str, ...] | None = None,
     numpy: tuple[Any, ...] = (),
@@ -303,14 +302,13 @@ def op(
     `strided`: the kernel takes arrays that are not contiguous.  `pull`: the gradients that the vjps
     give, to the last bit, in one call: `pull(parents, g, ...)` on bare arrays, of what it reads, as
     a list from the last of the inputs `parents` to the first; None where it does not apply.
-    `dynamic`: the shape of the result depends on the data.
     `kink`: the convention where the derivative does not exist.  `methods`: Tensor methods and
     operators, its name by default.  `numpy`: NumPy functions with this signature.
     """
     record = Op(
         name, math=math, ref=ref, kernel=kernel, samples=samples, vjp=vjp, dmath=dmath, shape=shape,
         types=types, result=result, exempt=exempt, broadcasts=broadcasts, scalar=scalar, view=view,
-        strided=strided, pull=pull, dynamic=dynamic, kink=kink,
+        strided=strided, pull=pull, kink=kink,
     )  # fmt: skip
     TABLE[name] = record
     _publish(name, record, (name,) if methods is None else methods, numpy)

@@ -36,7 +36,7 @@ def step_of(case: Case) -> Any:
 
 def compilable(case: Case) -> bool:
     """Not the random ops, whose samples stand on a stream of their own."""
-    return "stream" not in case.meta and not case.op.dynamic
+    return "stream" not in case.meta
 
 
 @cases(compilable)

@@ -31,7 +31,7 @@ FLOORS = {
     "optim": 4,
     **{f"nn.{name}": 5 for name in ("keras", "training", "demo")},
 }
-COMPILERS = ("autograd.kernel", "autograd.compiled.native")
+COMPILERS = ("autograd.kernel", "autograd.compiled.native", "autograd.compiled.encode")
 """Modules that may import Numba, inside functions."""
 SIDEWAYS = (1, 3, 4, 5)
 """Floors whose modules may import others of the same room."""

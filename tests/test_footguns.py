@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -357,6 +359,16 @@ class Scaled:
 def test_methods_belong_to_their_instances():
     x, a, b = autograd.tensor([1.0]), Scaled(2.0), Scaled(3.0)
     assert [(a.run(x).item(), b.run(x).item()) for _ in range(4)] == [(2.0, 3.0)] * 4
+
+
+def test_a_compiled_method_does_not_keep_its_instance():
+    x, a = autograd.tensor([1.0]), Scaled(2.0)
+    for _ in range(4):
+        a.run(x)
+    alive = weakref.ref(a)
+    del a
+    gc.collect()
+    assert alive() is None
 
 
 def test_a_ninth_shape_warns_and_drops_the_oldest():

@@ -9,17 +9,17 @@ through Python at its place between native segments, which is slower and just as
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from autograd.compiled import native
+from autograd.compiled import encode, native
+from autograd.compiled.capture import Capture, Key, capture
 from autograd.compiled.passes import Placement
 from autograd.compiled.trace import ENTRY, INPUT, MADE, VIEW, Instruction, Slot, Trace
-from autograd.kernel import KERNELS, TUPLE_ITEMS, Kernel
+from autograd.kernel import TUPLE_ITEMS, Kernel
 from autograd.op import Op, quiet
 
 _binding = threading.Lock()
@@ -30,93 +30,6 @@ _COPIES = {"clone": 0, "copy_to": 1}
 
 class _Foreign(Exception):
     """What was launched has no native form; the message says why."""
-
-
-class _Capture:
-    """Launches of this thread, as instructions."""
-
-    def __init__(self, execute: bool, status: int):
-        self.execute, self.status = execute, status
-        self.rows: list[Any] = []
-        self.keep: list[Any] = []
-        self.arrays: list[np.ndarray] = []
-        self.trouble = ""
-
-    def kernel(self, k: Kernel, args: tuple[Any, ...]) -> Any:
-        result = k.compiled()(*args) if self.execute else self.status
-        try:
-            checked = isinstance(result, (int, np.integer))
-            row, keep = native.call_row(k.compiled(), args, int(result) if checked else 0)
-        except TypeError as error:
-            self.trouble = str(error)
-            return result
-        self._add(row, [keep, args])
-        self.arrays += [a for a in args if isinstance(a, np.ndarray)]
-        return result
-
-    def ufunc(self, f: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        result = quiet.plain(f, *args, **options)
-        if list(options) == ["out"]:
-            args = (*args, options["out"])
-        if not isinstance(f, np.ufunc) or options.keys() - {"out"} or len(args) != f.nargs:
-            self.trouble = f"{getattr(f, '__name__', f)} of NumPy"
-            return result
-        *values, out = args
-        constant = [type(v) in (bool, int, float) for v in values]  # no NumPy scalar: it is data
-        if f is np.matmul:
-            made = native.product_row(values[0], values[1], out)
-        else:
-            dtype = next((v.dtype for v in values if isinstance(v, np.ndarray)), None)
-            values = [v if isinstance(v, np.ndarray) else np.asarray(v, dtype) for v in values]
-            made = native.ufunc_row(f, values, out)
-        if made is None:
-            self.trouble = f"{f.__name__} of these shapes"
-        else:
-            self._add(made[0], [made[1], values, out])
-            self.arrays += [v for v, known in zip(values, constant) if not known]
-            self.arrays.append(out)
-        return result
-
-    def _add(self, row: Any, keep: Any) -> None:
-        self.rows.append(row)
-        self.keep.append(keep)
-
-
-@contextmanager
-def _capture(execute: bool, status: int = 0) -> Iterator[_Capture]:
-    """Note the launches of this thread within the block; the caller holds `_binding`."""
-    found, owner = _Capture(execute, status), threading.get_ident()
-    before = [(k, k.run) for k in KERNELS]
-
-    def noting(k: Kernel) -> Callable[..., Any]:
-        def run(*args: Any) -> Any:
-            if threading.get_ident() != owner:
-                return k.compiled()(*args)
-            return found.kernel(k, args)
-
-        return run
-
-    for k, _ in before:
-        k.run = noting(k)
-    quiet.run = lambda f, *args, **options: found.ufunc(f, args, options)
-    try:
-        yield found
-    finally:
-        quiet.run = quiet.plain
-        for k, run in before:
-            k.run = run
-
-
-class _Key:
-    """Stands for a random stream while an op is bound: its one draw is a number to recognise."""
-
-    low, high = 0x5EEDBEEF, 0x7AB1E5ED
-
-    def __init__(self) -> None:
-        self.bit_generator = self
-
-    def random_raw(self) -> int:
-        return self.high << 32 | self.low
 
 
 @dataclass
@@ -138,7 +51,7 @@ class Program:
     arrays: dict[Slot, np.ndarray]
     bound: list[Bound]
     parts: list[Any]
-    """(code, the same code's rows as bound) for native segments, or a function to call."""
+    """Native segments, each an array of instructions, and functions to call between them."""
     keep: list[Any]
     inputs: tuple[np.ndarray, ...] = ()
     """Where arguments are copied to, if no instruction does that."""
@@ -170,7 +83,7 @@ class Binder:
 
     def __init__(self, trace: Trace, placement: Placement):
         self.trace = trace
-        self.native = native.available()
+        self.native = encode.available()
         self.arena = _aligned(placement.size)
         self.offsets = placement.offsets
         self.separate = {s.root for s in trace.grads.values() if s and s.root.kind == MADE}
@@ -189,7 +102,7 @@ class Binder:
                 buffer = np.empty(slot.array.shape, slot.array.dtype)
                 np.copyto(buffer, slot.array)
                 self.arrays[slot] = buffer
-                row, keep = native.input_row(place, buffer)
+                row, keep = encode.input_row(place, buffer)
                 self.keep.append(keep)
                 heads.append(row)
                 self.buffers.append(buffer)
@@ -251,7 +164,7 @@ class Binder:
         out, bound = self.array(instruction.out), Bound(instruction)
         room = np.ascontiguousarray(value)
         view = op.kernel(room, **instruction.meta)
-        rows = [native.copy_row(room, value), native.copy_row(out, view)] if self.native else []
+        rows = [encode.copy_row(room, value), encode.copy_row(out, view)] if self.native else []
         if rows and None not in rows:
             self.keep.append([rows, room])
             bound.rows = [row for row, _ in rows]
@@ -264,14 +177,14 @@ class Binder:
         assert run is not None
         bound = Bound(instruction)
         if instruction.name == "copy" and self.native and _alike(*values):
-            made = native.copy_row(*values)
+            made = encode.copy_row(*values)
             if made is not None:
                 self.keep.append(made[1])
                 bound.rows.append(made[0])
                 return bound
         arguments = tuple(values)
         if self.native and instruction.status is not None and instruction.name != "copy":
-            with _capture(execute=False, status=instruction.status) as found:
+            with capture(execute=False, status=instruction.status) as found:
                 run(arguments)
             self.keep.append([found.keep, arguments])
             if found.rows and not found.trouble:
@@ -290,18 +203,17 @@ class Binder:
             return bound
         source = values[_COPIES[op.name]] if op.name in _COPIES else None
         if isinstance(source, np.ndarray) and source.dtype == out.dtype:
-            made = native.copy_row(out, source)
+            made = encode.copy_row(out, source)
             if made is not None:
                 self.keep.append(made[1])
                 bound.rows = [made[0]]
-                native.run(bound.rows, ())
+                encode.run(bound.rows, ())
                 if out.tobytes() == op.run(values, meta).tobytes():
                     return bound
                 bound.rows = []
         staged, before = self._staged(op, values, out)
         try:
-            rows = self._launches(op, out, staged, meta, before)
-            bound.rows = before + rows
+            bound.rows = before + self._launches(op, out, staged, meta)
         except _Foreign as reason:
             bound.why = str(reason)
             bound.python = _through_python(op, out, values, meta)
@@ -319,7 +231,7 @@ class Binder:
                 if not plain and not op.strided and not op.numeric:
                     room = np.empty(shape, value.dtype)
                     room[...] = value
-                    made = native.copy_row(room, value)
+                    made = encode.copy_row(room, value)
                     if made is not None:
                         self.keep.append(made[1])
                         rows.append(made[0])
@@ -328,12 +240,12 @@ class Binder:
         return staged, rows
 
     def _launches(
-        self, op: Op, out: np.ndarray, values: list[Any], meta: dict[str, Any], before: list[Any]
+        self, op: Op, out: np.ndarray, values: list[Any], meta: dict[str, Any]
     ) -> list[Any]:
         """The instructions of one op; _Foreign where they would not do."""
         keyed = "stream" in meta
-        given = {**meta, "stream": _Key()} if keyed else meta
-        with _capture(execute=True) as found:
+        given = {**meta, "stream": Key()} if keyed else meta
+        with capture(execute=True) as found:
             _run_into(op, out, values, given)
         if found.trouble:
             raise _Foreign(found.trouble)
@@ -347,7 +259,7 @@ class Binder:
             return [self._key_row(meta["stream"], found), *found.rows]
         return found.rows
 
-    def _try(self, op: Op, out: np.ndarray, values: list[Any], found: _Capture) -> None:
+    def _try(self, op: Op, out: np.ndarray, values: list[Any], found: Capture) -> None:
         """Replay what was captured over rubbish; _Foreign unless the result is the same."""
         expected, spoilt = out.tobytes(), []
         known = [v for v in values if isinstance(v, np.ndarray)]
@@ -359,22 +271,22 @@ class Binder:
             spoilt.append((array, array.copy()))
             _spoil(array)
         _spoil(out)
-        failed = native.run(found.rows, ())
+        failed = encode.run(found.rows, ())
         if failed >= 0 or out.tobytes() != expected:
             for array, before in spoilt:  # it may have been a table that others read
                 array[...] = before
             raise _Foreign(f"{op.name} does more than launch kernels")
 
-    def _key_row(self, stream: Any, found: _Capture) -> Any:
+    def _key_row(self, stream: Any, found: Capture) -> Any:
         words = [record for keep in found.keep for record in [keep[0][0]]]
         places = {}
         for name in ("low", "high"):
-            number = getattr(_Key, name)
+            number = getattr(Key, name)
             at = [(w, int(i)) for w in words for i in np.flatnonzero(w == number)]
             if len(at) != 1:
                 raise _Foreign("its random key is not passed on as it is")
-            places[name] = native.address(at[0][0]) + 8 * at[0][1]
-        row, keep = native.key_row(stream.bit_generator, places["low"], places["high"])
+            places[name] = encode.address(at[0][0]) + 8 * at[0][1]
+        row, keep = encode.key_row(stream.bit_generator, places["low"], places["high"])
         self.keep.append([keep, stream])
         return row
 
@@ -411,5 +323,5 @@ def _spoil(array: np.ndarray) -> None:
 
 def _aligned(size: int) -> np.ndarray:
     raw = np.zeros(size + 64, np.uint8)
-    start = -native.address(raw) % 64
+    start = -encode.address(raw) % 64
     return raw[start : start + size]

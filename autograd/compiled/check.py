@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiled import native
+from autograd.compiled import encode
 from autograd.compiled.bind import Binder
+from autograd.compiled.compare import difference
 from autograd.compiled.errors import RecordError
 from autograd.compiled.passes import place
 from autograd.compiled.plan import Plan
-from autograd.compiled.trace import MADE, OUTSIDE, Trace, difference
+from autograd.compiled.trace import MADE, OUTSIDE, Trace
 
 
 def checked(step: Any, plan: Plan, tensors: Any, objects: Any, args: Any, kwargs: Any) -> Any:
@@ -48,7 +49,7 @@ def compare(trace: Trace, before: dict[int, np.ndarray]) -> None:
         if "stream" in instruction.meta and out is not None:
             program.arrays[out][...] = out.array  # the eager step has drawn its numbers
             continue
-        if bound.rows and native.run(bound.rows, ()) >= 0:
+        if bound.rows and encode.run(bound.rows, ()) >= 0:
             raise RecordError(f"{instruction.name} refuses to be replayed", "report this", "")
         if bound.python is not None:
             bound.python()

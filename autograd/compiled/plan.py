@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiled import native
-from autograd.compiled.bind import Binder, Program, Refused
+from autograd.compiled import encode, native
+from autograd.compiled.bind import Binder, Program
 from autograd.compiled.passes import PASSES, place
-from autograd.compiled.trace import ENTRY, INPUT, MADE, OUTSIDE, Slot, Trace, leaves, mapped
+from autograd.compiled.trace import INPUT, OUTSIDE, Slot, Trace, leaves, mapped
 from autograd.kernel import TUPLE_ITEMS
 from autograd.tensor import Tensor
 
@@ -151,7 +151,7 @@ class Plan:
             results = np.empty((len(batches), *one.shape), one.dtype)
             given = np.array([id(b) + TUPLE_ITEMS for b in batches], np.int64)
             done = native.replay_each.run(
-                program.parts[0], given, native.address(one), one.nbytes, native.address(results)
+                program.parts[0], given, encode.address(one), one.nbytes, encode.address(results)
             )
             for version in self.trace.written:
                 version[0] += done
@@ -225,6 +225,3 @@ def _shown(x: Any) -> str:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 40 else text[:37] + "..."
-
-
-__all__ = ["ENTRY", "MADE", "Plan", "Refused"]

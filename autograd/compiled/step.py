@@ -6,7 +6,6 @@ import functools
 import os
 import threading
 import time
-import types
 import warnings
 import weakref
 from collections import OrderedDict
@@ -15,19 +14,44 @@ from typing import Any
 
 import numpy as np
 
+from autograd.compiled.bind import Refused
+from autograd.compiled.compare import difference
+from autograd.compiled.depends import (
+    aliases_of,
+    bare,
+    frozen,
+    parameters_of,
+    reachable,
+    split,
+    tensor_of,
+    watched_by,
+)
 from autograd.compiled.errors import RecordError
 from autograd.compiled.passes import PASSES
-from autograd.compiled.plan import Plan, Refused
-from autograd.compiled.trace import Recorder, Trace, difference, exact, leaves, mapped
-from autograd.creation import as_tensor
+from autograd.compiled.plan import Plan
+from autograd.compiled.recorder import Recorder
+from autograd.compiled.trace import Trace, leaves, mapped
 from autograd.modes import changes, modes
 from autograd.tensor import Tensor
 
 ALL_PASSES = (*PASSES, "place")
 _CHUNK = 0.05
 """Seconds of one native call of `loop`."""
-_PLAIN = (type(None), bool, int, float, str)
-_VALUES = (complex, bytes, range, slice, np.dtype, type)
+
+
+class _Method:
+    """A bound method that does not keep its instance alive."""
+
+    def __init__(self, function: Callable[..., Any], instance: Any):
+        self.__func__, self.__name__ = function, function.__name__
+        self._instance = weakref.ref(instance)
+
+    @property
+    def __self__(self) -> Any:
+        return self._instance()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self._instance(), *args, **kwargs)
 
 
 class _Entry:
@@ -71,7 +95,7 @@ class Step:
             return self
         if instance not in self.bound:
             self.bound[instance] = Step(
-                types.MethodType(self.function, instance),
+                _Method(self.function, instance),
                 check_every=self.check_every,
                 passes=self.passes,
                 plans=self.limit,
@@ -89,8 +113,8 @@ class Step:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result; tensors in it are copies without history."""
         if not self.enabled or modes.recorder is not None or modes.observers:
-            result = self.function(*mapped(args, _tensor), **mapped(kwargs, _tensor))
-            return result if self.enabled else mapped(result, _bare)
+            result = self.function(*mapped(args, tensor_of), **mapped(kwargs, tensor_of))
+            return result if self.enabled else mapped(result, bare)
         if self.last is not None and not kwargs and not self.check_every:
             plan, entry, static, watched = self.last
             same = entry.stamp == changes[0] and static == (len(args), modes.grad)
@@ -174,19 +198,19 @@ class Step:
         return plan.current()
 
     def _slowly(self, args: Any, kwargs: Any) -> Any:
-        args, kwargs = mapped(args, _tensor), mapped(kwargs, _tensor)
-        tensors, static = _split((args, kwargs))
-        watched = _watched(self.function)
-        modules, objects = _found(self.function, args)
+        args, kwargs = mapped(args, tensor_of), mapped(kwargs, tensor_of)
+        tensors, static = split((args, kwargs))
+        watched = watched_by(self.function)
+        modules, objects = reachable(self.function, args)
         pattern = tuple([t._grad is None for t in self.leaves])
-        aliases = _aliases(tensors, objects, watched)
+        aliases = aliases_of(tensors, objects, watched)
         key = (
             static,
             tuple((t.shape, t.dtype, t.requires_grad) for t in tensors),
             aliases,
             modes.grad,
             pattern,
-            tuple((name, _frozen(value)) for _, name, value in watched),
+            tuple((name, frozen(value)) for _, name, value in watched),
             tuple(m.training for m in modules),
             tuple(p.requires_grad for m in modules for p in m.parameters()),
         )
@@ -208,7 +232,7 @@ class Step:
             return plan.replay(given)
         except Refused:
             result = self.function(*args, **kwargs)  # which says what is wrong with the data
-            return mapped(result, _bare)
+            return mapped(result, bare)
 
     def _entry(self, key: Any, pattern: Any) -> _Entry:
         entry = self.entries.get(key)
@@ -263,7 +287,7 @@ class Step:
         self, tensors: list[Tensor], objects: list[Any], args: Any, kwargs: Any
     ) -> tuple[Trace, Any]:
         """Run the step eagerly: what it did, and its result without history."""
-        params = [p for thing in objects for p in _parameters(thing)]
+        params = [p for thing in objects for p in parameters_of(thing)]
         entry = {p: p._grad for p in params if p._grad is not None}
         buffers = [b for thing in objects if hasattr(thing, "buffers") for b in thing.buffers()]
         recorder = Recorder(tensors, entry, [*params, *buffers])
@@ -279,7 +303,7 @@ class Step:
                     "the step returns a tensor that requires grad, and a replay records no graph",
                     "call backward() inside the step, or run it under autograd.no_grad()",
                 )
-        return trace, mapped(result, _bare)
+        return trace, mapped(result, bare)
 
 
 def compile(
@@ -302,127 +326,3 @@ def compile(
     if function is None:
         return functools.partial(compile, check_every=check_every, passes=passes, plans=plans)
     return Step(function, check_every=check_every, passes=passes, plans=plans)
-
-
-# What a step depends on besides its arguments
-
-
-def _tensor(x: Any) -> Any:
-    """An array as a tensor that shares its memory; all else as it is."""
-    return as_tensor(x) if isinstance(x, np.ndarray) else x
-
-
-def _bare(x: Any) -> Any:
-    return x.detach() if isinstance(x, Tensor) else x
-
-
-def _split(tree: Any) -> tuple[list[Tensor], Any]:
-    """The tensors among the arguments; and how they are nested with all else, hashable."""
-    tensors: list[Tensor] = []
-
-    def shape(part: Any) -> Any:
-        if isinstance(part, (tuple, list)):
-            return (type(part), tuple([shape(x) for x in part]))
-        if isinstance(part, dict):
-            return (dict, tuple([(_frozen(key), shape(x)) for key, x in part.items()]))
-        if isinstance(part, Tensor):
-            tensors.append(part)
-            return "tensor"
-        return _frozen(part)
-
-    return tensors, shape(tree)
-
-
-class _Same:
-    """Stands for an object in a key; kept there, so that no other takes its place in memory."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: Any):
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.thing is self.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, (*_PLAIN, *_VALUES)):
-        return exact(value)
-    if isinstance(value, np.generic):
-        return (value.dtype, value.tobytes())
-    return _Same(value)
-
-
-def _aliases(tensors: list[Tensor], objects: list[Any], watched: Any) -> tuple[int, ...]:
-    """For each argument 0, or what else it is: another argument, or something from outside."""
-    outside = [p for thing in objects for p in _parameters(thing)]
-    outside += [value for _, _, value in watched if isinstance(value, Tensor)]
-    arrays = {id(t.value): -1 - k for k, t in enumerate(outside)}
-    found = []
-    for k, t in enumerate(tensors):
-        found.append(arrays.get(id(t.value), 0))
-        arrays.setdefault(id(t.value), k + 1)
-    return tuple(found)
-
-
-def _watched(function: Any) -> list[tuple[Any, str, Any]]:
-    """(namespace, name, value) of the globals that the function's own code reads."""
-    function = getattr(function, "__func__", function)
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return []
-    space = function.__globals__
-    found = [
-        (space, name, space[name])
-        for name in code.co_names
-        if name in space and isinstance(space[name], (Tensor, *_PLAIN))
-    ]
-    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
-        if isinstance(_content(cell), (Tensor, *_PLAIN)):
-            found.append((_Cell(cell), name, _content(cell)))
-    return found
-
-
-def _content(cell: Any) -> Any:
-    """What a closure's variable holds; `cell` itself while it is not yet assigned."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return cell
-
-
-class _Cell:
-    """A closure's variable, read as a namespace is."""
-
-    def __init__(self, cell: Any):
-        self.cell = cell
-
-    def get(self, name: str) -> Any:
-        """Its value now."""
-        return _content(self.cell)
-
-
-def _found(function: Any, args: Any) -> tuple[list[Any], list[Any]]:
-    """Modules, and all objects with parameters, that the step can reach in one step."""
-    inner = getattr(function, "__func__", function)
-    candidates = [getattr(function, "__self__", None), *leaves(args)]
-    code = getattr(inner, "__code__", None)
-    if code is not None:
-        candidates += [inner.__globals__.get(name) for name in code.co_names]
-        for cell in inner.__closure__ or ():
-            candidates += leaves(_content(cell))
-    owner = getattr(function, "__self__", None)
-    candidates += list(vars(owner).values()) if hasattr(owner, "__dict__") else []
-    objects = [c for c in candidates if hasattr(c, "parameters") or hasattr(c, "param_groups")]
-    objects = [o for o in objects if not isinstance(o, type)]
-    modules = [m for o in objects if hasattr(o, "training") for m in o.modules()]
-    return modules, objects
-
-
-def _parameters(thing: Any) -> list[Any]:
-    if hasattr(thing, "param_groups"):
-        return [p for group in thing.param_groups for p in group["params"]]
-    return list(thing.parameters())
