@@ -200,6 +200,8 @@ def _seed(root: Tensor, seed: Any, i: int, lifted: bool) -> Any:
         if type(root.value) is not float:
             g = np.empty(root.shape, root.dtype)
             g.fill(1)  # 0.4 us, np.ones 0.8
+        elif modes.recorder is not None:
+            return modes.recorder.scalars.make(g)
         return Tensor.wrap(g) if lifted else g
     seed = seed if isinstance(seed, Tensor) else Tensor.wrap(np.asarray(seed, root.dtype))
     if seed.shape != root.shape:
@@ -223,6 +225,8 @@ def _accumulate_leaf(leaf: Tensor, g: Any) -> None:
     if modes.recorder is not None:
         modes.recorder.accumulated(leaf)
     if isinstance(g, Tensor):
+        if type(leaf.value) is float and modes.recorder is not None and not g.tracked:
+            g = modes.recorder.scalars.number_of(g)
         g = g if g.dtype == leaf.dtype else TABLE["cast"](g, dtype=leaf.dtype)
         leaf._grad = TABLE["clone"](g) if present is None else TABLE["add"](present, g)
     elif type(leaf.value) is float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from autograd import moves
 from autograd.errors import DtypeError, ShapeError
 from autograd.kernel import device, kernel
 from autograd.reduction import total
@@ -247,12 +248,12 @@ def like(out: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 def ones(weight: np.ndarray | None, x: np.ndarray) -> np.ndarray:
     """`weight`, or ones."""
-    return np.ones(x.shape[1], x.dtype) if weight is None else weight
+    return moves.full(x.shape[1:2], 1.0, x.dtype) if weight is None else weight
 
 
 def zeros(bias: np.ndarray | None, x: np.ndarray) -> np.ndarray:
     """`bias`, or zeros."""
-    return np.zeros(x.shape[1], x.dtype) if bias is None else bias
+    return moves.full(x.shape[1:2], 0.0, x.dtype) if bias is None else bias
 
 
 def affine(y: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None) -> np.ndarray:

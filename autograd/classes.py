@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd import dtypes, shapes, vmath
+from autograd import dtypes, moves, shapes, vmath
 from autograd.errors import DtypeError, ShapeError
 from autograd.kernel import device
-from autograd.reduction import has_nan, reduced_shape, require_float
+from autograd.reduction import reduced_shape, require_float
 
 exp_ = vmath.exp
 
@@ -149,26 +149,21 @@ def class_numbers(op: str, target: np.ndarray) -> np.ndarray:
     if target.dtype == dtypes.int64:
         return target.ravel()
     if target.dtype == dtypes.uint8:
-        return target.ravel().astype(dtypes.int64)
+        return moves.converted(target.ravel(), dtypes.int64)
     raise DtypeError(
         f"{op}: expected target dtype to be int64 or uint8, but got {target.dtype.name}; use"
         " target.long()"
     )
 
 
-def check_numbers(op: str, out: np.ndarray, target: Any, classes: int, ignore_index: int) -> None:
-    """IndexError for a class number out of range, which the loops turn into a loss of NaN."""
-    if has_nan(out):
-        require_numbers(op, target, classes, ignore_index)
-
-
 def require_numbers(op: str, target: Any, classes: int, ignore_index: int) -> None:
     """IndexError for a class number out of range."""
     wrong = target[((target < 0) | (target >= classes)) & (target != ignore_index)]
     if wrong.size:
+        ignored = f", or ignore_index={ignore_index}" if ignore_index > -(2**62) else ""
         raise IndexError(
             f"{op}: target {wrong[0]} is out of bounds for {classes} classes; expected 0 to"
-            f" {classes - 1}, or ignore_index={ignore_index}"
+            f" {classes - 1}{ignored}"
         )
 
 

@@ -113,7 +113,10 @@ def scalar(value: float, requires_grad: bool = True) -> Tensor:
     >>> a.grad.item()
     -3.0
     """
-    t = Tensor.wrap(float(value))
+    if modes.recorder is not None:
+        t = modes.recorder.scalars.make(value)
+    else:
+        t = Tensor.wrap(float(value))
     t.tracked = bool(requires_grad)
     return t
 

@@ -159,6 +159,8 @@ def backward_pass_of_number(root: Node, keep: bool) -> dict[Any, Any]:
     node, g = root, 1.0
     while True:
         if node.versions is None and node.hooks is None and type(node.saved) is tuple:
+            if type(g) is not float:  # of an op that has no scalar form
+                g = float(g)
             contributions = node.plan.pull_numbers(g, node.out and node.out[0], node.saved, node)
             if not keep:
                 node.saved = node.out = None
@@ -213,7 +215,9 @@ def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
         saved = ()
     if node.versions is None:  # the numbers of scalars
         if lift is None:
-            return plan.pull_numbers(g, out, saved, node)
+            return plan.pull_numbers(float(g), out, saved, node)
+        if modes.recorder is not None and not modes.grad:
+            g = modes.recorder.scalars.number_of(g)
         kept: Any = _lifted(node, lift)
     else:
         kept = []
@@ -235,6 +239,9 @@ def pull(node: Node, g: Any, lift: Lift = None) -> list[Any]:
 
 def _lifted(node: Node, lift: Callable[..., Any]) -> list[Any]:
     """The saved numbers of a node over scalars as parts of the graph."""
+    recorder = modes.recorder
+    if recorder is not None and not modes.grad:
+        return [recorder.scalars.saved(node, i, x) for i, x in zip(node.plan.keep, node.saved)]
     values = []
     for i, value in zip(node.plan.keep, node.saved):
         if i in node.plan.parents:
@@ -245,6 +252,8 @@ def _lifted(node: Node, lift: Callable[..., Any]) -> list[Any]:
                 raise _modified(node, value, 1, 0)
             else:
                 value = edge
+        elif recorder is not None:
+            value = recorder.scalars.saved(node, i, value)
         values.append(value)
     return values
 

@@ -100,6 +100,8 @@ def stand_in(t: Tensor) -> Tensor:
     """A stand-in for `t` as it is now, so that the node that replaces its own can refer to it."""
     old = Tensor.wrap(t.value)
     old.node, old.tracked, old.version = t.node, t.tracked, t.version
+    if modes.recorder is not None:
+        modes.recorder.scalars.same(old, t)
     return old
 
 
@@ -115,7 +117,7 @@ def _store(name: str, t: Tensor, result: Any) -> None:
     if type(t.value) is float:
         if np.ndim(value):
             raise RuntimeError(f"{name}: result of shape {np.shape(value)} does not fit a scalar")
-        t.value = float(value)  # nodes keep the numbers of scalars, so no version is needed
+        set_number(t, result)  # nodes keep the numbers of scalars, so no version is needed
         return
     value = np.asarray(value)
     if not t.value.flags.writeable:
@@ -137,6 +139,13 @@ def _store(name: str, t: Tensor, result: Any) -> None:
     t.version[0] += 1
     if modes.recorder is not None:
         modes.recorder.effect("copy", _copy, (t, result), [t])
+
+
+def set_number(t: Tensor, value: Any) -> None:
+    """Give a scalar another number: that of a Tensor or an array of one element, or a number."""
+    if modes.recorder is not None:
+        modes.recorder.scalars.set(t, value)
+    t.value = float(value.value if isinstance(value, Tensor) else value)
 
 
 def _copy(arrays: tuple[np.ndarray, Any]) -> None:

@@ -3,8 +3,8 @@
 Numba is imported here, at the first kernel, and in `compiled.native`.  `@kernel` marks a pure loop
 that writes `out`; `@device` marks a scalar function that kernels call; `by_dtype` joins a float32
 and a float64 body under one name.
-`word_at`, `array_at` and `elements_of` read memory by address: one kernel, any number of arrays.
-Compiled code is cached on disk, so a machine waits once.
+`word_at`, `byte_at`, `array_at` and `elements_of` read memory by address: one kernel, any number of
+arrays.  Compiled code is cached on disk, so a machine waits once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import threading
 import types
 from collections.abc import Callable
 from typing import Any
+
+from autograd.kernel_cache import compile_cached
 
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 """False where the user turned Numba's compiler off: every op then runs its NumPy reference."""
@@ -35,9 +37,9 @@ _lock = threading.RLock()
 class Device:
     """A scalar function that kernels inline.  Outside a kernel it is the plain Python function."""
 
-    def __init__(self, function: Callable[..., Any]):
+    def __init__(self, function: Callable[..., Any], **options: Any):
         functools.update_wrapper(self, function)
-        self.function = function
+        self.function, self.options = function, options
         self.compiled: Any = None
 
     def __call__(self, *args: Any) -> Any:
@@ -48,7 +50,8 @@ class Device:
         """The Numba dispatcher of this function, built once."""
         if self.compiled is None:
             numba = _numba()
-            self.compiled = numba.njit(**_OPTIONS, forceinline=True)(_detached(self.function))
+            jit = numba.njit(**_OPTIONS, **self.options, forceinline=True)
+            self.compiled = jit(_detached(self.function))
         return self.compiled
 
 
@@ -137,9 +140,9 @@ class Kernel:
         """The Numba dispatcher, made once."""
         with _lock:
             if self.dispatcher is None:
-                dispatcher = _numba().njit(**_OPTIONS, cache=True)(_detached(self.function))
-                _stamp(dispatcher, self.function)
-                self.dispatcher = dispatcher
+                jit = functools.partial(_numba().njit, **_OPTIONS)
+                function = _detached(self.function)
+                self.dispatcher = compile_cached(jit, function, _files(self.function))
         return self.dispatcher
 
 
@@ -151,6 +154,14 @@ def kernel(function: Callable[..., None]) -> Kernel:
 def device(function: Callable[..., Any]) -> Device:
     """Declare a scalar function for use inside kernels."""
     return Device(function)
+
+
+def reordered(function: Callable[..., Any]) -> Device:
+    """Declare a device function whose sums are taken in any order: several at once, as vectors.
+
+    NaN and inf are as ever; of n terms the order changes the last bits.
+    """
+    return Device(function, fastmath={"reassoc"})
 
 
 def by_dtype(name: str, float32: Device, float64: Device) -> ByDtype:
@@ -173,6 +184,24 @@ def word_at() -> Any:
         return nbtypes.int64(nbtypes.int64), codegen
 
     return word_at
+
+
+@Native
+def byte_at() -> Any:
+    """`byte_at(address)` in a kernel: the byte in memory there, 0 to 255."""
+    from llvmlite import ir
+    from numba import types as nbtypes
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def byte_at(typingctx: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            byte = builder.load(builder.inttoptr(args[0], ir.IntType(8).as_pointer()))
+            return builder.zext(byte, ir.IntType(64))
+
+        return nbtypes.int64(nbtypes.int64), codegen
+
+    return byte_at
 
 
 @Native
@@ -333,14 +362,3 @@ def _files(function: Callable[..., Any]) -> set[str]:
         for part in parts:
             found |= {__file__} if isinstance(part, Native) else _files(part.function)
     return found
-
-
-def _stamp(dispatcher: Any, function: Callable[..., Any]) -> None:
-    """Make a cached kernel stale when a file changed that any of its device functions stands in.
-
-    Numba looks only at the kernel's own file.
-    """
-    index: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if hasattr(index, "_source_stamp"):
-        stats = [os.stat(file) for file in sorted(_files(function))]
-        index._source_stamp = [(stat.st_mtime, stat.st_size) for stat in stats]

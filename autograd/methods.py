@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd import backward as _backward, creation, dtypes, inplace, machine
+from autograd.modes import modes
 from autograd.op import FUNCTIONS, METHODS, Op, ops
 from autograd.tensor import Tensor
 from autograd.trace import apply_to_pair
@@ -156,6 +157,8 @@ def detach(self: Tensor) -> Tensor:
     """The same values, sharing memory, without history."""
     t = Tensor.wrap(self.value)
     t.version = self.version
+    if modes.recorder is not None:
+        modes.recorder.scalars.same(t, self)
     return t
 
 
@@ -302,8 +305,10 @@ def _data(self: Tensor) -> Tensor:
 
 def _set_data(self: Tensor, value: Tensor) -> None:
     if type(self.value) is float:
-        self.value = float(value)
+        inplace.set_number(self, value)
         return
+    if isinstance(value, Tensor) and value.value is self.value:
+        return  # `p.data -= x` has changed it already
     if self.dtype != value.dtype:
         raise RuntimeError(f"data: {value.dtype.name} values for a tensor of {self.dtype.name}")
     self.value = value.array

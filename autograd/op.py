@@ -102,7 +102,7 @@ class Op:
         "name", "math", "dmath", "kernel", "shape", "vjp", "ref", "samples", "scalar", "types",
         "result", "exempt", "view", "strided", "inputs", "variadic", "defaults", "required", "run",
         "plans", "broadcasts", "kink", "arity", "numeric", "typed_by", "pure", "known", "names",
-        "metadata", "pull",
+        "metadata", "pull", "checks",
     )  # fmt: skip
 
     if TYPE_CHECKING:
@@ -288,6 +288,7 @@ def op(
     view: bool = False,
     strided: bool = False,
     pull: Callable[..., Any] | None = None,
+    checks: bool = False,
     kink: str = "",
     methods: tuple[str, ...] | None = None,
     numpy: tuple[Any, ...] = (),
@@ -302,13 +303,15 @@ def op(
     `strided`: the kernel takes arrays that are not contiguous.  `pull`: the gradients that the vjps
     give, to the last bit, in one call: `pull(parents, g, ...)` on bare arrays, of what it reads, as
     a list from the last of the inputs `parents` to the first; None where it does not apply.
-    `kink`: the convention where the derivative does not exist.  `methods`: Tensor methods and
-    operators, its name by default.  `numpy`: NumPy functions with this signature.
+    `checks`: it raises for some data (an index out of range), so that a compiled step runs it even
+    where nobody reads its result.  `kink`: the convention where the derivative does not exist.
+    `methods`: Tensor methods and operators, its name by default.  `numpy`: NumPy functions with
+    this signature.
     """
     record = Op(
         name, math=math, ref=ref, kernel=kernel, samples=samples, vjp=vjp, dmath=dmath, shape=shape,
         types=types, result=result, exempt=exempt, broadcasts=broadcasts, scalar=scalar, view=view,
-        strided=strided, pull=pull, kink=kink,
+        strided=strided, pull=pull, checks=checks, kink=kink,
     )  # fmt: skip
     TABLE[name] = record
     _publish(name, record, (name,) if methods is None else methods, numpy)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import shapes
+from autograd import moves, shapes
 from autograd.errors import ShapeError
 from autograd.kernel import device, kernel
 from autograd.reduction import total
@@ -181,9 +181,11 @@ class Kind:
         """Weight or bias as (groups, width), that of a channel repeated."""
         _, groups, width = sizes
         if each is None:
-            return np.full((groups, width), default, x.dtype)
+            return moves.full((groups, width), default, x.dtype)
         inner = groups * width // each.size
-        return (each if inner == 1 else np.repeat(each, inner)).reshape(groups, width)
+        return (
+            each if inner == 1 else moves.spread(each.reshape(-1, 1), (each.size, inner))
+        ).reshape(groups, width)
 
     def statistics(self, out: np.ndarray, x: np.ndarray, over: Any, eps: float) -> None:
         """Mean and 1 / sqrt(mean square + eps) of every row."""
@@ -191,7 +193,7 @@ class Kind:
             sizes = self.layout(x.shape, over)
             _statistics.run(out, self._matrix(x, sizes), eps, self.centered, _room(sizes[2]))
         else:
-            out.fill(0)
+            moves.fill(out, 0)
 
     def _known(self, stats: Any, x: np.ndarray, over: Any, eps: float) -> np.ndarray:
         if stats is None:
@@ -220,7 +222,7 @@ class Kind:
         if x.size:
             self.gradients(None, out, v, x, None, self._known(stats, x, over, eps), over)
         else:
-            out.fill(0)
+            moves.fill(out, 0)
 
     def gradients(
         self, dx: Any, dweight: Any, v: Any, x: Any, weight: Any, stats: Any, over: Any

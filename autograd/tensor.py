@@ -81,6 +81,8 @@ class Tensor:
     def array(self) -> np.ndarray:
         """The values as an array that shares memory (a scalar becomes a 0-d array here)."""
         if type(self.value) is float:
+            if modes.recorder is not None:
+                modes.recorder.scalars.becomes_array(self)
             self.value, self.version = np.asarray(self.value), [0]
         return self.value
 
@@ -324,6 +326,8 @@ class Tensor:
                 UserWarning,
                 stacklevel=2,
             )
+        if modes.recorder is not None:
+            modes.recorder.scalars.gradient_read(self)
         return self._grad
 
     @grad.setter
@@ -336,6 +340,8 @@ class Tensor:
                     f"assigned grad has shape {g.shape} and dtype {g.dtype.name}, but the tensor"
                     f" has {self.shape} and {self.dtype.name}"
                 )
+        if modes.recorder is not None and type(self.value) is float:
+            modes.recorder.scalars.gradient_set(self)
         self._grad = g
 
     @grad.deleter

@@ -273,10 +273,10 @@ def _exempt(op: Op, i: int) -> bool:
 
 def _plain(op: Op, x: Any) -> Any:
     """`x` as an op takes it; NumPy numbers become Python's, which never widen a dtype."""
+    if isinstance(x, np.generic):  # np.float64 is a float too, and would be taken for one
+        return x.item()
     if x is None or isinstance(x, (Tensor, bool, int, float)):
         return x
-    if isinstance(x, np.generic):
-        return x.item()
     if isinstance(x, np.ndarray):
         dtypes.as_dtype(x.dtype)
         return x

@@ -1,4 +1,4 @@
-"""Loading data from memory: `python -m benchmarks loader --torch-python /path/to/python`.
+"""Loading data from memory, ours and PyTorch's: the same program but for the imports.
 
 A step is an epoch in batches of 32, and nothing else.  Before anything is timed, the peers show by
 a sum over one epoch that each sample comes once, with its label.
@@ -6,17 +6,13 @@ a sum over one epoch that each sample comes once, with its label.
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import Peer, compare_losses, run
 from benchmarks.workloads import Case
 
 BATCH = 32
@@ -83,37 +79,40 @@ def per_batch(case: str, seconds: float) -> float:
     return seconds / -(-OPTIONS[case][0][0] // BATCH)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line, measure, print the table."""
-    from benchmarks.__main__ import in_units, report, table
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, compare, measure, report."""
+    from benchmarks import environments, report  # a peer's process needs none of them
+    from benchmarks.compare import measure, select
+    from benchmarks.environments import HERE, Kind
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks loader", description=__doc__)
-    parser.add_argument("--torch-python", help="a Python that has PyTorch")
-    parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0: its own choice")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.5, help="per case, peer and round")
-    parser.add_argument("--only", nargs="+", metavar="CASE", choices=list(OPTIONS))
-    parser.add_argument("--json", type=Path, help="write everything measured to this file")
+    kinds = (
+        Kind("tapegrad", "loader_", HERE),
+        Kind("PyTorch", "loader_", "torch", ("--torch",), "torch"),
+    )
+    parser = report.options("loader", __doc__, seconds=0.5)
+    parser.epilog = environments.HELP
+    environments.add_options(parser)
     args = parser.parse_args(arguments)
-    cases = tuple(c for c in CASES if not args.only or c.name in args.only)
-    peers = [Peer("tapegrad", "loader_", sys.executable, threads=args.threads)]
     try:
-        python = args.torch_python or sys.executable
-        peers.append(Peer("PyTorch", "loader_", python, "--torch", threads=args.threads))
-    except RuntimeError as error:
-        print(f"without PyTorch: {error}", file=sys.stderr)
+        cases = select(CASES, args.only)
+        known = environments.pythons(args.python)
+        wanted = environments.chosen(kinds, args.peers)
+    except ValueError as error:
+        parser.error(str(error))
+    peers, missing = environments.start(wanted, known, args.threads)
     try:
-        agreement = {case.name: compare_losses(case, peers) for case in cases}
-        results = run(cases, peers, args.rounds, args.seconds)
+        document, wrong = measure("loader", cases, peers, args, missing)
     except RuntimeError as error:
         sys.exit(f"benchmarks: {error}")
     finally:
         for peer in peers:
             peer.close()
-    print(table(cases, results, peers))
-    for case in cases:
-        times = [(p.name, per_batch(case.name, results[case.name][p.name].median)) for p in peers]
-        print(f"{case.name}, per batch: " + ", ".join(f"{n} {in_units(t)}" for n, t in times))
-    if args.json:
-        text = json.dumps(report(results, peers, "loader", agreement), indent=1)
-        args.json.write_text(text + "\n")
+    rows = document["rows"]
+    text = report.table(rows, document["columns"], "tapegrad")
+    for row in rows[: len(cases)]:
+        times = [
+            f"{name} {report.in_units(per_batch(row['name'], t['median']))}"
+            for name, t in row["seconds"].items()
+        ]
+        text += f"\n- {row['name']}, per batch: " + ", ".join(times)
+    return report.deliver(args, document, text) or int(bool(wrong))

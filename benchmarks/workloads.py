@@ -1,13 +1,13 @@
 """What is measured: data and initial weights, the same in every peer's process.  NumPy only.
 
 A workload is a function that makes arrays; each peer has a function of the same name that makes a
-step of them.  `SUITES` says which belong together and how many first losses are compared.
+step of them.  A `Case` says how many first losses of it are compared before anything is timed.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -18,31 +18,85 @@ Layers = list[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Case:
-    """One row of a table.  `losses`: how many first losses must agree to `tolerance` (relative)."""
+    """One workload.  `losses`: how many first losses must agree to `tolerance` (relative).
+
+    `check` replaces entries of the workload while they are compared: frameworks drop other units.
+    """
 
     name: str
     title: str
     losses: int = 5
     tolerance: float = 1e-4
+    check: dict[str, Any] = field(default_factory=dict)
 
 
-SUITES = {
-    "steps": (
-        Case("xor", "XOR 2-4-1, batch 4, BCE, Adam: one step", 100),
-        Case("mlp", "784-512-256-10, batch 128, cross-entropy, Adam: one step", 10, 1e-3),
-        Case("digits", "64-32-10, batch 32, cross-entropy, Adam: one step", 10),
-        Case(
-            "regularized",
-            "784-256-128-10, BatchNorm, Dropout, clipping, StepLR, batch 64: one step",
-            1,
-            0.2,  # each framework drops other units
-        ),
-        Case("product_scalar", "a*b+c forward + backward, scalars", 1),
-        Case("product_0d", "a*b+c forward + backward, 0-d tensors", 1),
-        Case("product_1", "a*b+c forward + backward, 1-element tensors", 1),
-        Case("moons", "micrograd's moons 2-16-16-1, 100 samples: one step in scalars", 5, 1e-6),
+CASES = (
+    Case("xor", "XOR 2-4-1, batch 4, BCE, Adam", 100),
+    Case("digits", "digits 64-32-10, batch 32, cross-entropy, Adam", 10),
+    Case("mlp", "784-512-256-10, batch 128, cross-entropy, Adam", 10, 1e-3),
+    Case(
+        "regularized",
+        "784-256-128-10, BatchNorm, Dropout, clipping, StepLR, batch 64",
+        3,
+        5e-3,
+        {"dropout": 0.0},
     ),
-}
+    Case("wide", "1024-2048-2048-1024, batch 512, MSE, SGD with momentum", 3, 1e-3),
+    Case("moons", "micrograd's moons 2-16-16-1, 100 samples, in scalars", 5, 1e-4),
+    Case("moons_tensors", "micrograd's moons 2-16-16-1, 100 samples, as tensors", 5),
+    Case("predict", "one row through 64-32-10", 1, 1e-3),
+)
+SMALL = (
+    Case("product_scalar", "a*b+c forward + backward, scalars", 1),
+    Case("product_0d", "a*b+c forward + backward, 0-d tensors", 1),
+    Case("product_1", "a*b+c forward + backward, 1-element tensors", 1),
+)
+SUITES = {"steps": (*CASES, *SMALL), "compare": CASES}
+CONTROLS = (
+    Case("control_python", "control: a loop of pure Python", 0),
+    Case("control_numpy", "control: a NumPy product", 0),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What `column` is to reach in a case: at least `times` faster than `peer`.
+
+    With `most`, at most so many times the time of `peer`.
+    """
+
+    case: str
+    column: str
+    peer: str
+    times: float
+    most: bool = False
+
+
+TARGETS = (
+    Target("xor", "compiled", "PyTorch fused", 150),
+    Target("xor", "compiled", "JAX jit", 20),
+    Target("xor", "loop", "JAX scan", 2),
+    Target("xor", "compiled", "NumPy", 50),
+    Target("xor", "tapegrad", "PyTorch", 5),
+    Target("digits", "compiled", "PyTorch", 25),
+    Target("digits", "compiled", "JAX jit", 4),
+    Target("digits", "loop", "JAX scan", 1.4),
+    Target("digits", "tapegrad", "PyTorch", 3),
+    Target("mlp", "compiled", "floor", 1.18, most=True),
+    Target("mlp", "loop", "JAX scan", 1),
+    Target("mlp", "tapegrad", "PyTorch fused", 1),
+    Target("regularized", "compiled", "PyTorch fused", 3),
+    Target("regularized", "compiled", "JAX jit", 1.3),
+    Target("regularized", "tapegrad", "PyTorch", 1.5),
+    Target("moons", "compiled", "micrograd", 200),
+    Target("moons", "tapegrad", "micrograd", 1),
+    Target("moons_tensors", "compiled", "JAX jit", 4),
+    Target("wide", "compiled", "floor", 1.08, most=True),
+    Target("wide", "tapegrad", "floor", 1.15, most=True),
+    Target("predict", "compiled", "PyTorch", 20),
+    Target("predict", "compiled", "Keras", 500),
+    Target("predict", "tapegrad", "PyTorch", 3),
+)
 
 
 def layers(rng: np.random.Generator, *sizes: int) -> Layers:
@@ -102,6 +156,24 @@ def regularized() -> dict[str, Any]:
     }
 
 
+def wide() -> dict[str, Any]:
+    """Two batches of 512 vectors, with vectors to fit."""
+    rng = np.random.default_rng(6)
+    return {
+        "x": rng.standard_normal((2, 512, 1024), np.float32),
+        "y": rng.standard_normal((2, 512, 1024), np.float32),
+        "layers": layers(rng, 1024, 2048, 2048, 1024),
+        "lr": 0.1,
+        "momentum": 0.9,
+    }
+
+
+def predict() -> dict[str, Any]:
+    """The network of `digits`, and one row."""
+    made = digits()
+    return {"x": made["x"][0][:1], "layers": made["layers"]}
+
+
 def product_scalar() -> dict[str, Any]:
     """Three numbers."""
     return {"a": 2.0, "b": -3.0, "c": 10.0}
@@ -122,4 +194,18 @@ def moons() -> dict[str, Any]:
         "x": x.tolist(),
         "y": [-1] * 50 + [1] * 50,
         "weights": [rng.uniform(-1, 1, (m, n)).tolist() for n, m in pairwise(sizes)],
+        "lr": 0.5,
+        "decay": 1e-4,
+    }
+
+
+def moons_tensors() -> dict[str, Any]:
+    """The same numbers as arrays: x (100, 2), y (100, 1), layers of weights and zero biases."""
+    made = moons()
+    weights = [np.array(w, np.float32) for w in made["weights"]]
+    return {
+        **made,
+        "x": np.array(made["x"], np.float32),
+        "y": np.array(made["y"], np.float32)[:, None],
+        "layers": [(w, np.zeros(len(w), np.float32)) for w in weights],
     }

@@ -148,3 +148,6 @@ def cast(module: Module, dtype: np.dtype, integers: bool = False) -> None:
             t.version[0] += 1
             if t._grad is not None:
                 t._grad = Tensor.wrap(t._grad.array.astype(dtype))
+        recast = getattr(each, "_recast", None)
+        if recast is not None:  # a layer that casts its inputs
+            recast(dtype)

@@ -69,6 +69,23 @@ def _running_stats(arrays: tuple[Any, ...]) -> None:
 
 
 @kernel
+def _decay(mean, var, stats, momentum):
+    for j in range(mean.size):
+        mean[j] = momentum * mean[j] + (1.0 - momentum) * stats[0, j]
+        var[j] = momentum * var[j] + (1.0 - momentum) * stats[1, j]
+
+
+def decay_running_stats(mean: Tensor, var: Tensor, stats: Tensor, momentum: float) -> None:
+    """Keras' way: running = momentum running + (1 - momentum) batch, the variance as it is."""
+    inputs = mean, var, stats, float(momentum)
+    _change("decay_running_stats", _decayed_stats, inputs, [mean, var])
+
+
+def _decayed_stats(arrays: tuple[Any, ...]) -> None:
+    _decay.run(*arrays)
+
+
+@kernel
 def _limit(weight, index, done, max_norm, p):
     done[:] = False
     for i in range(index.size):

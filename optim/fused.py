@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from autograd import Tensor, enable_grad
 from autograd.modes import changes
 from optim.group import ParamGroup
 from optim.hooks import unwrapped
 from optim.limits import check_flags, check_values
+from optim.numbers import NumberBucket
 from optim.optimizer import Optimizer
 from optim.rule import Bucket, Rule
 from optim.state import State
@@ -65,12 +64,15 @@ class Fused(Optimizer):
         groups = self.param_groups
         self._bound = groups, place + 1
         changes[0] += 1  # compiled steps know the memory of buckets
-        by_dtype: dict[np.dtype, list[int]] = {}
+        by_kind: dict[Any, list[int]] = {}
         for i, p in enumerate(groups[place]["params"]):
             if p.is_floating_point():  # others have no gradients
-                by_dtype.setdefault(p.dtype, []).append(i)
-        some: Any = by_dtype.values() or [[]]  # an empty group has a bucket too, which sees it grow
-        self._buckets += [Bucket(self.rule, groups, place, indices) for indices in some]
+                by_kind.setdefault(float if type(p.value) is float else p.dtype, []).append(i)
+        some: Any = by_kind or {None: []}  # an empty group has a bucket too, which sees it grow
+        self._buckets += [
+            (NumberBucket if kind is float else Bucket)(self.rule, groups, place, indices)
+            for kind, indices in some.items()
+        ]
 
     def _refresh(self) -> None:
         """Bind again if groups or parameters are not those bound; the state is kept."""

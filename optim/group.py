@@ -52,21 +52,22 @@ class ParamGroup(dict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, self._fixed(key, value))
-        self._written()
+        self._written({key})
 
     def update(self, *others: Any, **options: Any) -> None:
         """As `dict.update`."""
-        for key, value in dict(*others, **options).items():
+        given = dict(*others, **options)
+        for key, value in given.items():
             super().__setitem__(key, self._fixed(key, value))
-        self._written()
+        self._written(given.keys())
 
-    def _written(self) -> None:
+    def _written(self, keys: Iterable[str]) -> None:
         if modes.recorder is not None:
             modes.recorder.changed(
                 "a hyper-parameter of an optimizer", "call scheduler.step() outside of the step"
             )
-        if self.read is None:
-            changes[0] += 1  # an optimizer in Python: what it reads is a constant of a recording
+        if self.read is None or "params" in keys:
+            changes[0] += 1  # what an optimizer in Python reads is a constant of a recording
         self.renew()
 
     def __ior__(self, other: Any) -> ParamGroup:  # type: ignore[override, misc]

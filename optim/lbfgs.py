@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor, enable_grad
+from autograd.modes import modes
 from optim.limits import check_values
 from optim.optimizer import Optimizer, Params
 from optim.wolfe import Point, strong_wolfe
@@ -98,6 +99,11 @@ class LBFGS(Optimizer):
 
         `closure`: clears the gradients, computes the loss and its gradients, and returns the loss.
         """
+        if modes.recorder is not None:
+            modes.recorder.refuse(
+                "LBFGS.step calls its closure as often as the values it reads ask for",
+                "compile the closure, and call step(closure) outside of the compiled step",
+            )
         closure, group = enable_grad()(closure), self.param_groups[0]
         state = self.state[self._params[0]]
         state.setdefault("func_evals", 0)

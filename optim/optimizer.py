@@ -124,7 +124,7 @@ class Optimizer(Hooks):
                 if set_to_none or p._grad is None:
                     p._grad = None
                 else:
-                    p._grad = p._grad.detach()
+                    p._grad = p.grad.detach()
                     p._grad.zero_()
 
     # State

@@ -101,11 +101,14 @@ class Bucket:
         everything = self.group["params"]
         self.count, self.whole = len(everything), len(everything) == len(indices)
         self.params = params = [everything[i] for i in indices]
-        self.arrays = [p.array for p in params]
+        self.arrays = self._memory(params)
         self.slots = {p: slot for slot, p in enumerate(dict.fromkeys(params))}
         ends = np.cumsum([p.numel() for p in self.slots])
         starts = [int(end) - p.numel() for end, p in zip(ends, self.slots)]
-        places = [(id(p.array), starts[self.slots[p]], self.slots[p]) for p in params]
+        places = [
+            (id(array), starts[self.slots[p]], self.slots[p])
+            for p, array in zip(params, self.arrays)
+        ]
         self.book = np.array(places, np.int64).reshape(-1, 3)
         dtype = self.arrays[0].dtype if params else np.dtype(np.float32)
         self.state = np.zeros((rule.rows, int(ends[-1]) if params else 0), dtype)
@@ -119,6 +122,10 @@ class Bucket:
         )
         for slot in range(len(self.slots)):
             self._clear(slot)
+
+    def _memory(self, params: list[Tensor]) -> list[np.ndarray]:
+        """What the kernel reads and writes in place of each parameter."""
+        return [p.array for p in params]
 
     def fits(self) -> bool:
         """True when the group and its parameters are those bound, and have the same arrays."""
@@ -169,10 +176,11 @@ class Bucket:
 
     def _tell(self, params: list[Tensor]) -> None:
         """Tell the recorder of a compiled step about this update."""
+        self._effect([p._grad for p in params], [p for p in params if p._grad is not None])
+
+    def _effect(self, gradients: list[Any], changed: list[Tensor]) -> None:
         run = self._run if self.native else self._update_in_numpy
         before = self.group.renew if self.group.moving else None
-        changed = [p for p in params if p._grad is not None]
-        gradients = [p._grad for p in params]
         name = self.rule.kernel.function.__name__.strip("_")
         status = -1 if self.native else None
         modes.recorder.effect(name, run, gradients, changed, before, status=status)

@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 GROUND = (
-    *("errors", "modes", "dtypes", "shapes", "buffers", "kernel", "vmath", "plan", "op", "bare"),
+    *("errors", "modes", "dtypes", "shapes", "buffers", "kernel_cache", "kernel", "vmath", "plan"),
+    *("op", "bare", "moves", "products", "order"),
     *("axes", "reduction", "channels", "rows", "classes"),
 )
 """Floor 0 in order: each imports only those before it."""
@@ -31,7 +32,10 @@ FLOORS = {
     "optim": 4,
     **{f"nn.{name}": 5 for name in ("keras", "training", "demo")},
 }
-COMPILERS = ("autograd.kernel", "autograd.compiled.native", "autograd.compiled.encode")
+COMPILERS = (
+    *("autograd.kernel", "autograd.kernel_cache"),
+    *("autograd.compiled.native", "autograd.compiled.encode"),
+)
 """Modules that may import Numba, inside functions."""
 SIDEWAYS = (1, 3, 4, 5)
 """Floors whose modules may import others of the same room."""

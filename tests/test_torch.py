@@ -31,12 +31,13 @@ OURS = {
     **dict.fromkeys(("spread", "embed", "erase", "put_view", "unindex"), "a step of backward"),
     **dict.fromkeys(("recurrence", "shift"), "a step of the backward of cumprod"),
     "cross_entropy_rows": "a step of cross_entropy_index",
-    **dict.fromkeys(("dropout_mask", "uniform_noise"), "random"),
+    **dict.fromkeys(("dropout_mask", "uniform_noise", "normal_noise"), "random"),
     **dict.fromkeys(
         ("batch_stats", "layer_norm_stats", "rms_norm_stats", "group_norm_stats"),
         "what a normalization shares with its backward",
     ),
     "embedding_grad_grad": "a step of the backward of embedding",
+    "selu_right": "selu with the other slope at 0",
 }
 """Primitives without a counterpart, and why."""
 
@@ -100,6 +101,7 @@ THEIRS: dict[str, Callable[..., Any]] = {
     "cat": lambda *xs, dim: torch.cat(xs, dim),
     "contract": lambda *xs, equation: torch.einsum(equation, *xs),
     "copy_to": lambda x, src: x.clone().copy_(src),
+    "dense": lambda x, w, b=None: F.linear(x, w.T, b),
     "cross_entropy_index": lambda x, y, w, **meta: F.cross_entropy(x, y, w, **meta),
     "cross_entropy_probability": lambda x, y, w, **meta: F.cross_entropy(x, y, w, **meta),
     "cumsum": _reversible(torch.cumsum),

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from autograd.compiled import encode, native
-from autograd.compiled.capture import Capture, Key, capture
+from autograd.compiled.capture import Capture, Key, capture, watched
+from autograd.compiled.copying import Rows, copy_rows
 from autograd.compiled.passes import Placement
-from autograd.compiled.trace import ENTRY, INPUT, MADE, VIEW, Instruction, Slot, Trace
+from autograd.compiled.trace import ENTRY, INPUT, MADE, VIEW, Instruction, Slot, Trace, layout
 from autograd.kernel import TUPLE_ITEMS, Kernel
+from autograd.moves import is_constant
 from autograd.op import Op, quiet
 
 _binding = threading.Lock()
 _RUBBISH = 0xA5
-_COPIES = {"clone": 0, "copy_to": 1}
-"""Ops whose result is a copy of one of their inputs: of which."""
 
 
 class _Foreign(Exception):
@@ -41,6 +41,8 @@ class Bound:
     python: Callable[[], Any] | None = None
     """What is called instead of the rows, or after them, where the op is not native."""
     why: str = ""
+    again: Callable[[], Any] | None = None
+    """What eager would do, for when a native instruction reports that the data is special."""
 
 
 @dataclass
@@ -53,6 +55,10 @@ class Program:
     parts: list[Any]
     """Native segments, each an array of instructions, and functions to call between them."""
     keep: list[Any]
+    ends: list[list[tuple[int, Bound]]]
+    """For each part: where the instructions of each Bound end."""
+    heads: int
+    """How many instructions copy arguments, and refuse those that are not like the recorded."""
     inputs: tuple[np.ndarray, ...] = ()
     """Where arguments are copied to, if no instruction does that."""
 
@@ -65,13 +71,28 @@ class Program:
             if buffer.shape != array.shape:
                 raise Refused(0)
             np.copyto(buffer, array)
-        for part in self.parts:
+        for place, part in enumerate(self.parts):
             if type(part) is np.ndarray:
                 failed = native.replay.run(part, 0, len(part), at)
                 if failed >= 0:
-                    raise Refused(failed)
+                    self.resume(failed, place)
             else:
                 part()
+
+    def resume(self, failed: int, place: int = 0) -> None:
+        """Go on where an instruction of a part failed: with what eager does there, which may raise.
+
+        So an index out of range is eager's error, and what came before it happened once.  Refused,
+        with nothing done, where it was an argument that is not like the recorded one.
+        """
+        part, ends = self.parts[place], self.ends[place]
+        while failed >= 0:
+            if place == 0 and failed < self.heads:
+                raise Refused(failed)
+            end, bound = next((e, b) for e, b in ends if failed < e)
+            assert bound.again is not None
+            bound.again()
+            failed = native.replay.run(part, end, len(part), 0) if end < len(part) else -1
 
 
 class Refused(Exception):
@@ -96,48 +117,41 @@ class Binder:
     def program(self) -> Program:
         """Bind everything, in order."""
         inputs = [s for s in self.trace.slots if s.kind == INPUT]
-        heads = []
-        with _binding:
+        heads: list[Any] = []
+        turned: list[Any] = []
+        with _binding, watched():
             for place, slot in enumerate(inputs):
                 buffer = np.empty(slot.array.shape, slot.array.dtype)
                 np.copyto(buffer, slot.array)
-                self.arrays[slot] = buffer
                 row, keep = encode.input_row(place, buffer)
                 self.keep.append(keep)
                 heads.append(row)
+                if layout(slot.array) is not None:
+                    given, buffer = buffer, laid_like(slot.array)
+                    np.copyto(buffer, given)
+                    turned += self._kept(copy_rows(buffer, given))
+                self.arrays[slot] = buffer
                 self.buffers.append(buffer)
             for slot in self.trace.slots:
                 if slot.kind == ENTRY:
-                    self.arrays[slot] = slot.array.copy()
+                    self.arrays[slot] = slot.array.copy(order="K")
             for instruction in self.trace.instructions:
                 self.bound.append(self._bind(instruction))
-        parts, given = self._parts(heads), () if self.native else tuple(self.buffers)
-        return Program(self.arena, self.arrays, self.bound, parts, self.keep, given)
-
-    def _parts(self, heads: list[Any]) -> list[Any]:
-        parts: list[Any] = []
-        rows = list(heads) if self.native else []
-        for bound in self.bound:
-            rows += bound.rows
-            if bound.python is not None:
-                if rows:
-                    parts.append(np.array(rows, np.int64))
-                parts.append(bound.python)
-                rows = []
-        if rows:
-            parts.append(np.array(rows, np.int64))
-        return parts
+        rows, buffers = (heads + turned, ()) if self.native else ([], tuple(self.buffers))
+        parts, ends = _parts(rows, self.bound)
+        return Program(
+            self.arena, self.arrays, self.bound, parts, self.keep, ends, len(rows), buffers
+        )
 
     def array(self, slot: Slot) -> np.ndarray:
         """The memory of a slot."""
         if slot in self.arrays:
             return self.arrays[slot]
         if slot in self.separate:
-            made = np.empty(slot.array.shape, slot.array.dtype)
+            made = laid_like(slot.array)
         elif slot.kind == MADE:
-            start, like = self.offsets[slot], slot.array
-            raw = self.arena[start : start + like.nbytes]
-            made = raw.view(like.dtype).reshape(like.shape)
+            start = self.offsets[slot]
+            made = laid_like(slot.array, self.arena[start : start + slot.array.nbytes])
         else:
             made = slot.array  # from outside: where it is
         self.arrays[slot] = made
@@ -162,28 +176,34 @@ class Binder:
     def _bind_copy(self, instruction: Instruction, op: Op, value: np.ndarray) -> Bound:
         assert instruction.out is not None
         out, bound = self.array(instruction.out), Bound(instruction)
+        if not self.native:
+            bound.python = _through_python(op, out, [value], instruction.meta)
+            return bound
         room = np.ascontiguousarray(value)
         view = op.kernel(room, **instruction.meta)
-        rows = [encode.copy_row(room, value), encode.copy_row(out, view)] if self.native else []
-        if rows and None not in rows:
-            self.keep.append([rows, room])
-            bound.rows = [row for row, _ in rows]
-        else:
-            bound.python = _through_python(op, out, [value], instruction.meta)
+        bound.rows = self._kept(copy_rows(room, value) + copy_rows(out, view))
+        encode.run(bound.rows, ())
         return bound
+
+    def _kept(self, made: Rows) -> list[Any]:
+        """The instructions alone; what they need stays alive with the program."""
+        self.keep.append(made)
+        return [row for row, _ in made]
 
     def _bind_effect(self, instruction: Instruction, values: list[Any]) -> Bound:
         run = instruction.run
         assert run is not None
         bound = Bound(instruction)
-        if instruction.name == "copy" and self.native and _alike(*values):
-            made = encode.copy_row(*values)
-            if made is not None:
-                self.keep.append(made[1])
-                bound.rows.append(made[0])
-                return bound
+        if instruction.name == "copy" and self.native:
+            target, source = values
+            source = source if isinstance(source, np.ndarray) else np.asarray(source, target.dtype)
+            bound.rows = self._kept(copy_rows(target, source))
+            if instruction.inputs[0].root.kind == MADE:  # what follows may need it: indices
+                encode.run(bound.rows, ())
+            return bound
         arguments = tuple(values)
-        if self.native and instruction.status is not None and instruction.name != "copy":
+        bound.again = lambda: run(arguments)
+        if self.native and instruction.status is not None:
             with capture(execute=False, status=instruction.status) as found:
                 run(arguments)
             self.keep.append([found.keep, arguments])
@@ -191,32 +211,28 @@ class Binder:
                 bound.rows += found.rows
                 return bound
             bound.why = found.trouble or "it launches no kernel"
-        bound.python = lambda: run(arguments)
+        bound.python = bound.again
         return bound
 
     def _bind_op(self, instruction: Instruction, op: Op, values: list[Any]) -> Bound:
         assert instruction.out is not None
         out, meta = self.array(instruction.out), instruction.meta
-        bound = Bound(instruction)
+        bound = Bound(instruction, again=_through_python(op, out, values, meta))
         if not self.native:
-            bound.python = _through_python(op, out, values, meta)
+            bound.python = bound.again
             return bound
-        source = values[_COPIES[op.name]] if op.name in _COPIES else None
-        if isinstance(source, np.ndarray) and source.dtype == out.dtype:
-            made = encode.copy_row(out, source)
-            if made is not None:
-                self.keep.append(made[1])
-                bound.rows = [made[0]]
-                encode.run(bound.rows, ())
-                if out.tobytes() == op.run(values, meta).tobytes():
-                    return bound
-                bound.rows = []
         staged, before = self._staged(op, values, out)
+        if instruction.apart and op.strided:
+            rooms = [laid_like(v) if isinstance(v, np.ndarray) else v for v in staged[1:]]
+            for room, value in zip(rooms, staged[1:]):
+                if isinstance(room, np.ndarray):
+                    before += self._kept(copy_rows(room, value))
+                    room[...] = value
+            staged[1:] = rooms
         try:
             bound.rows = before + self._launches(op, out, staged, meta)
         except _Foreign as reason:
-            bound.why = str(reason)
-            bound.python = _through_python(op, out, values, meta)
+            bound.why, bound.python = str(reason), bound.again
         return bound
 
     def _staged(self, op: Op, values: list[Any], out: np.ndarray) -> tuple[list[Any], list[Any]]:
@@ -231,11 +247,8 @@ class Binder:
                 if not plain and not op.strided and not op.numeric:
                     room = np.empty(shape, value.dtype)
                     room[...] = value
-                    made = encode.copy_row(room, value)
-                    if made is not None:
-                        self.keep.append(made[1])
-                        rows.append(made[0])
-                        value = room
+                    rows += self._kept(copy_rows(room, value))
+                    value = room
             staged.append(value)
         return staged, rows
 
@@ -246,12 +259,13 @@ class Binder:
         keyed = "stream" in meta
         given = {**meta, "stream": Key()} if keyed else meta
         with capture(execute=True) as found:
-            _run_into(op, out, values, given)
+            try:
+                _run_into(op, out, values, given)
+            except Exception as error:  # what was recorded has been changed since
+                raise _Foreign(f"it raised {error!r}") from error
         if found.trouble:
             raise _Foreign(found.trouble)
-        if out.size == 0:
-            return []
-        if not found.rows:
+        if not found.rows and out.size:
             raise _Foreign("it launches no kernel")
         self.keep.append([found.keep, values])
         self._try(op, out, values, found)
@@ -264,15 +278,19 @@ class Binder:
         expected, spoilt = out.tobytes(), []
         known = [v for v in values if isinstance(v, np.ndarray)]
         for array in found.arrays:
-            if any(np.may_share_memory(array, k) for k in (*known, out)):
+            if any(np.may_share_memory(array, k) for k in (*known, out)) or is_constant(array):
                 continue
-            if array.dtype.kind != "f" or not array.flags.writeable:
+            if not array.size:
+                continue
+            if not array.flags.writeable:
                 raise _Foreign(f"{op.name} reads a table of its own")
             spoilt.append((array, array.copy()))
             _spoil(array)
         _spoil(out)
-        failed = encode.run(found.rows, ())
-        if failed >= 0 or out.tobytes() != expected:
+        done = encode.run(found.rows, ()) < 0 and out.tobytes() == expected
+        if done and any(array.dtype.kind != "f" for array, _ in spoilt):
+            done = encode.run(found.rows, ()) < 0 and out.tobytes() == expected  # 0 was no rubbish
+        if not done:
             for array, before in spoilt:  # it may have been a table that others read
                 array[...] = before
             raise _Foreign(f"{op.name} does more than launch kernels")
@@ -310,15 +328,54 @@ def _through_python(
     return call
 
 
-def _alike(target: Any, source: Any) -> bool:
-    return isinstance(source, np.ndarray) and target.dtype == source.dtype
+def laid_like(like: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
+    """An array of the shape, dtype and layout of `like`, in `memory` or new."""
+    order = layout(like) or tuple(range(like.ndim))
+    shape = [like.shape[d] for d in order]
+    made = np.empty(shape, like.dtype) if memory is None else memory.view(like.dtype).reshape(shape)
+    return made if order == tuple(range(like.ndim)) else made.transpose(np.argsort(order))
+
+
+def stack_like(one: np.ndarray, count: int) -> np.ndarray:
+    """Room for `count` arrays whose bytes stand one behind the other, each laid like `one`."""
+    order = layout(one) or tuple(range(one.ndim))
+    made = np.empty((count, *[one.shape[d] for d in order]), one.dtype)
+    return made.transpose(0, *(1 + np.argsort(order))) if one.ndim else made
+
+
+def _parts(rows: list[Any], bounds: list[Bound]) -> tuple[list[Any], list[Any]]:
+    """Native segments and Python calls in order; and where in a segment each Bound's rows end."""
+    parts: list[Any] = []
+    ends: list[Any] = []
+    marks: list[tuple[int, Bound]] = []
+    rows = list(rows)
+    for bound in bounds:
+        rows += bound.rows
+        if bound.rows:
+            marks.append((len(rows), bound))
+        if bound.python is not None:
+            if rows:
+                parts.append(np.array(rows, np.int64))
+                ends.append(marks)
+            parts.append(bound.python)
+            ends.append([])
+            rows, marks = [], []
+    if rows:
+        parts.append(np.array(rows, np.int64))
+        ends.append(marks)
+    return parts, ends
 
 
 def _spoil(array: np.ndarray) -> None:
-    if array.flags.c_contiguous:
+    """Rubbish; whole numbers become 0, for they may be indices, and memory is not to be hurt."""
+    if array.dtype.kind == "b":
+        np.logical_not(array, out=array)
+    elif array.dtype.kind != "f":
+        array[...] = 0
+    elif array.flags.c_contiguous:
         array.reshape(-1).view(np.uint8)[...] = _RUBBISH
     else:
-        array[...] = np.nan if array.dtype.kind == "f" else 1
+        array[...] = np.nan
 
 
 def _aligned(size: int) -> np.ndarray:

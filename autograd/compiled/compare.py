@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd.compiled.scalar_compare import unlike
 from autograd.compiled.trace import OUTSIDE, Instruction, Slot, Trace, exact, leaves
 
 
 def difference(first: Trace, second: Trace) -> tuple[str, Instruction | None] | None:
     """How the second recording differs, and at which instruction; None if they are one step."""
+    if first.scalars and second.scalars:
+        found = unlike(first.scalars, second.scalars)
+        if found is not None:
+            return found[0], Instruction("scalars", (), {}, None, where=found[1])
     for a, b in zip(first.instructions, second.instructions):
         if a.name == b.name and _constants(a.run) != _constants(b.run):
             return f"{a.name} had other options", b

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiled.trace import exact, leaves
+from autograd.compiled.trace import exact, layout, leaves
 from autograd.creation import as_tensor
 from autograd.tensor import Tensor
 
@@ -17,6 +17,11 @@ _VALUES = (complex, bytes, range, slice, np.dtype, type)
 def tensor_of(x: Any) -> Any:
     """An array as a tensor that shares its memory; all else as it is."""
     return as_tensor(x) if isinstance(x, np.ndarray) else x
+
+
+def layout_of(t: Tensor) -> Any:
+    """How a tensor's array lies in memory, see `layout`; what tells that it is a scalar."""
+    return layout(t.value) if isinstance(t.value, np.ndarray) else "scalar"
 
 
 def bare(x: Any) -> Any:
@@ -69,12 +74,18 @@ def aliases_of(tensors: list[Tensor], objects: list[Any], watched: Any) -> tuple
     """For each argument 0, or what else it is: another argument, or something from outside."""
     outside = [p for thing in objects for p in parameters_of(thing)]
     outside += [value for _, _, value in watched if isinstance(value, Tensor)]
-    arrays = {id(t.value): -1 - k for k, t in enumerate(outside)}
+    arrays = {_memory(t): -1 - k for k, t in enumerate(outside)}
     found = []
     for k, t in enumerate(tensors):
-        found.append(arrays.get(id(t.value), 0))
-        arrays.setdefault(id(t.value), k + 1)
+        memory = _memory(t)
+        found.append(arrays.get(memory, 0))
+        arrays.setdefault(memory, k + 1)
     return tuple(found)
+
+
+def _memory(t: Tensor) -> int:
+    """The same for tensors that share memory; scalars share none, though two may be one object."""
+    return id(t) if type(t.value) is float else id(t.value)
 
 
 def watched_by(function: Any) -> list[tuple[Any, str, Any]]:
@@ -91,7 +102,7 @@ def watched_by(function: Any) -> list[tuple[Any, str, Any]]:
     ]
     for name, cell in zip(code.co_freevars, function.__closure__ or ()):
         if isinstance(_content(cell), (Tensor, *_PLAIN)):
-            found.append((_Cell(cell), name, _content(cell)))
+            found.append((Cell(cell), name, _content(cell)))
     return found
 
 
@@ -103,7 +114,7 @@ def _content(cell: Any) -> Any:
         return cell
 
 
-class _Cell:
+class Cell:
     """A closure's variable, read as a namespace is."""
 
     def __init__(self, cell: Any):

@@ -125,6 +125,32 @@ def _flat(value: Any, kind: Any) -> tuple[list[int], list[int]]:
     raise TypeError(f"an argument of type {kind} has no native form here")
 
 
+_overloads: dict[Any, Any] = {}
+"""Compiled kernels by dispatcher and what decides on their signature: asking Numba takes 100 us."""
+
+
+def _overload(dispatcher: Any, args: tuple[Any, ...]) -> Any:
+    key = (dispatcher, *map(_kind, args))
+    made = _overloads.get(key)
+    if made is None:
+        kinds = tuple(dispatcher.typeof_pyval(a) for a in args)
+        if kinds not in dispatcher.overloads:
+            dispatcher.compile(kinds)
+        made = _overloads[key] = dispatcher.overloads[kinds]
+    return made
+
+
+def _kind(value: Any) -> Any:
+    """What Numba's type of an argument depends on."""
+    if isinstance(value, np.ndarray):
+        flags = value.flags
+        layout = flags.c_contiguous, flags.f_contiguous, flags.aligned, flags.writeable
+        return type(value), value.dtype, value.ndim, layout
+    if isinstance(value, tuple):
+        return tuple(map(_kind, value))
+    return (int, not -(2**63) <= value < 2**63) if type(value) is int else type(value)
+
+
 def call_row(dispatcher: Any, args: tuple[Any, ...], expected: int) -> tuple[Row, list[Any]]:
     """The instruction that calls a jitted function, and what must stay alive for it.
 
@@ -132,10 +158,7 @@ def call_row(dispatcher: Any, args: tuple[Any, ...], expected: int) -> tuple[Row
     """
     from numba import types
 
-    kinds = tuple(dispatcher.typeof_pyval(a) for a in args)
-    if kinds not in dispatcher.overloads:
-        dispatcher.compile(kinds)
-    made = dispatcher.overloads[kinds]
+    made = _overload(dispatcher, args)
     place = np.zeros(4, np.int64)  # for the result, and for Numba's exception
     words, doubles = [address(place), address(place) + 16], []
     for value, kind in zip(args, made.signature.args):
@@ -162,10 +185,33 @@ def ufunc_row(ufunc: np.ufunc, arrays: list[np.ndarray], out: np.ndarray) -> Any
     (n0, n1, n2), steps = folded
     places = [w for a, (s0, s1, _) in zip(everything, steps) for w in (address(a), s0, s1)]
     inner = [s2 for _, _, s2 in steps]
-    pad = [0] * (4 - len(everything))
-    head = [found[1], len(everything), n0, n1, 0, 0, 0, 0, n2]
-    record = _record([*head, *inner, *pad, *places])
+    head = [found[1], len(everything), n0, n1, 0, 0, 0, 0]
+    record = _record([*head, *_padded([n2], 4), *_padded(inner, 10), *places])
     return (UFUNC, found[0], address(record), 0, 0), [record, arrays, out]
+
+
+def matmul_row(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> Any:
+    """The instruction `out = x @ y` by NumPy's own loop over stacks of matrices.
+
+    It chooses among gemm, gemv, syrk and a plain loop by sizes and strides, as eager does.  None
+    where the stacks do not lie in three loops.
+    """
+    arrays, batch = [x, y, out], out.shape[:-2]
+    found = loop_of(np.matmul, tuple(a.dtype.char for a in arrays))
+    stacks = [np.broadcast_to(a, (*batch, *a.shape[-2:])) for a in arrays]
+    folded = fold(batch, [a.strides[:-2] for a in stacks])
+    if found is None or folded is None:
+        return None
+    (n0, n1, n2), steps = folded
+    core = [0 if n == 1 else s for a in arrays for n, s in zip(a.shape[-2:], a.strides[-2:])]
+    places = [w for a, (s0, s1, _) in zip(stacks, steps) for w in (address(a), s0, s1)]
+    head = [found[1], 3, n0, n1, 0, 0, 0, 0, n2, x.shape[-2], x.shape[-1], y.shape[-1]]
+    record = _record([*head, *_padded([s2 for _, _, s2 in steps] + core, 10), *places])
+    return (UFUNC, found[0], address(record), 0, 0), [record, arrays]
+
+
+def _padded(words: list[int], size: int) -> list[int]:
+    return words + [0] * (size - len(words))
 
 
 def copy_row(target: np.ndarray, source: np.ndarray) -> Any:

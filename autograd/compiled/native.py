@@ -21,6 +21,8 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd.kernel import (
+    TUPLE_ITEMS,
+    Kernel,
     Native,
     device,
     is_flat,
@@ -32,6 +34,8 @@ from autograd.kernel import (
 CALL16, CALL32, CALL64, CALL128, UFUNC, COPY, MOVE, INPUT, SGEMM, DGEMM = range(10)
 KEY = 12
 """Kinds of instructions; 10 and 11 are SGEMM and DGEMM with 32-bit integers."""
+MISSED = -2
+"""Of `replay_guarded`: nothing was done."""
 DOUBLES = 8
 """Floating-point operands of a call."""
 _DATA = object.__basicsize__
@@ -225,7 +229,8 @@ sgemm_narrow, dgemm_narrow = Native(_multiplier(True, 32)), Native(_multiplier(F
 @device
 def _run_rows(code, start, stop, given):
     for i in range(start, stop):
-        kind, function, record = code[i, 0], code[i, 1], code[i, 2]
+        row = code + 40 * i
+        kind, function, record = word_at(row), word_at(row + 8), word_at(row + 16)
         status = 0
         if kind == 0:
             status = call16(function, record)
@@ -239,7 +244,7 @@ def _run_rows(code, start, stop, given):
             data, count = word_at(record), word_at(record + 8)
             n0, n1 = word_at(record + 16), word_at(record + 24)
             operands = record + 32  # then sizes, steps, and (address, step, step) per operand
-            sizes, steps, places = operands + 32, operands + 40, operands + 72
+            sizes, steps, places = operands + 32, operands + 64, operands + 144
             for p in range(n0):
                 for q in range(n1):
                     for k in range(count):
@@ -255,6 +260,9 @@ def _run_rows(code, start, stop, given):
             for p in range(n0):
                 for q in range(n1):
                     t, s = target + p * t0 + q * t1, source + p * s0 + q * s1
+                    if t2 == size and s2 == size:
+                        move(t, s, n2 * size)
+                        continue
                     for r in range(n2):
                         if size == 4:
                             copy32(t + r * t2, s + r * s2)
@@ -283,7 +291,8 @@ def _run_rows(code, start, stop, given):
             key = draw(function, word_at(record))
             store_word(word_at(record + 8), key & 0xFFFFFFFF)
             store_word(word_at(record + 16), (key >> 32) & 0xFFFFFFFF)
-        if status != 0 or (code[i, 3] != 0 and word_at(word_at(record)) != code[i, 4]):
+        check, expected = word_at(row + 24), word_at(row + 32)
+        if status != 0 or (check != 0 and word_at(word_at(record)) != expected):
             return i
     return -1
 
@@ -294,17 +303,79 @@ def replay(code, start, stop, given):
 
     `given`: the address of a tuple's items, the arrays that the step was called with.
     """
-    return _run_rows(code, start, stop, given)
+    return _run_rows(code.ctypes.data, start, stop, given)
 
 
 @kernel
 def replay_each(code, given, result, size, target):
-    """Run all instructions once for each address in `given`; how often they all succeeded.
+    """Run all instructions once for each address in `given`; how many were run, plus one each time.
 
     After each, `size` bytes at address `result` are copied to `target`, one behind the other.
     """
+    count = code.shape[0]
     for k in range(given.size):
-        if _run_rows(code, 0, code.shape[0], given[k]) >= 0:
-            return k
+        failed = _run_rows(code.ctypes.data, 0, count, given[k])
+        if failed >= 0:
+            return k * (count + 1) + failed
         move(target + k * size, result, size)
-    return given.size
+    return given.size * (count + 1)
+
+
+@device
+def _hold(facts, count):
+    """True where all facts hold; see `guards`."""
+    for i in range(count):
+        fact = facts + 32 * i
+        word, offset = word_at(word_at(fact)), word_at(fact + 8)
+        if offset >= 0:
+            word = word_at(word + offset)
+        if word & word_at(fact + 24) != word_at(fact + 16):
+            return False
+    return True
+
+
+@kernel
+def replay_guarded(record, given):
+    """Run a plan if its facts hold: -1, or MISSED, or the number of an instruction that failed.
+
+    `record`: addresses and sizes of the instructions, the facts, the versions to count up, and
+    room for the addresses of the arguments' arrays; how Tensors lie in memory; the results.
+    `given`: the address of a tuple of Tensors.  Where the result is in tensor k of the results, it
+    gives MISSED - 1 - k.
+    """
+    if not _hold(word_at(record + 16), word_at(record + 24)):
+        return MISSED
+    room, count = word_at(record + 48), word_at(record + 56)
+    if word_at(given + _DATA) != count:
+        return MISSED
+    for k in range(count):
+        t = word_at(given + TUPLE_ITEMS + 8 * k)
+        if word_at(t + _DATA - 8) != word_at(record + 64):
+            return MISSED
+        if word_at(t + word_at(record + 80)) != word_at(record + 88):
+            return MISSED
+        store_word(room + 8 * k, word_at(t + word_at(record + 72)))
+    failed = _run_rows(word_at(record), 0, word_at(record + 8), room)
+    if failed == -1:
+        versions = word_at(record + 32)
+        for k in range(word_at(record + 40)):
+            version = word_at(versions + 8 * k)
+            store_word(version, word_at(version) + 1)
+        results = word_at(record + 96)
+        for k in range(word_at(record + 104)):
+            row = results + 24 * k
+            if _hold(word_at(row), word_at(row + 8)):
+                move(word_at(row + 16), word_at(record + 112), word_at(record + 120))
+                return MISSED - 1 - k
+    return failed
+
+
+def entry(k: Kernel, *like: Any) -> Callable[..., Any]:
+    """The compiled kernel for arguments like these, without Numba's choice among signatures.
+
+    That choice costs 130 ns a call.
+    """
+    dispatcher = k.compiled()
+    kinds = tuple(dispatcher.typeof_pyval(a) for a in like)
+    dispatcher.compile(kinds)
+    return dispatcher.overloads[kinds].entry_point

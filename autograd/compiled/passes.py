@@ -22,7 +22,8 @@ def prune(trace: Trace) -> Trace:
     kept = []
     for instruction in reversed(trace.instructions):
         out = instruction.out
-        if instruction.effect or (out is not None and _reads(out, needed)):
+        must = instruction.effect or (instruction.op is not None and instruction.op.checks)
+        if must or (out is not None and _reads(out, needed)):
             kept.append(instruction)
             needed.update(slot for slot in instruction.slots())
             needed.update(slot.root for slot in instruction.slots())
@@ -33,8 +34,26 @@ def _reads(out: Slot, needed: set[Slot]) -> bool:
     return out in needed or (out.kind != VIEW and out.root in needed)
 
 
+def _memories(trace: Trace) -> dict[Slot, int]:
+    """By result: in how many memories the inputs of its instruction stand."""
+    return {i.out: len({s.root for s in i.slots()}) for i in trace.instructions if i.out}
+
+
+def _told_apart(trace: Trace, before: dict[Slot, int]) -> Trace:
+    """`apart` set where inputs stand in fewer memories now: x @ x.T is not BLAS's x @ y.T."""
+    after = _memories(trace)
+    return _with(
+        trace,
+        [
+            replace(i, apart=True) if i.out and after[i.out] < before[i.out] else i
+            for i in trace.instructions
+        ],
+    )
+
+
 def merge(trace: Trace) -> Trace:
     """Compute once what is computed twice from the same inputs, with no effect in between."""
+    before = _memories(trace)
     known: dict[Any, Slot] = {}
     same: dict[Slot, Slot] = {}
     kept = []
@@ -53,7 +72,7 @@ def merge(trace: Trace) -> Trace:
             kept.append(instruction)
         else:
             same[out] = twin
-    return _rename(_with(trace, kept), same)
+    return _told_apart(_rename(_with(trace, kept), same), before)
 
 
 def _key(instruction: Instruction) -> Any:
@@ -75,6 +94,7 @@ def _changed(trace: Trace) -> set[Slot]:
 
 def forward(trace: Trace) -> Trace:
     """Use a copied value itself where the copy was its only use."""
+    before = _memories(trace)
     uses: dict[Slot, int] = {}
     for instruction in trace.instructions:
         for slot in instruction.slots():
@@ -94,7 +114,7 @@ def forward(trace: Trace) -> Trace:
                 uses[source] = uses.get(out, 0)
                 continue
         kept.append(instruction)
-    return _rename(_with(trace, kept), same)
+    return _told_apart(_rename(_with(trace, kept), same), before)
 
 
 def _renamed(instruction: Instruction, same: dict[Slot, Slot]) -> Instruction:

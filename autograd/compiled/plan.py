@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from autograd.compiled import encode, native
-from autograd.compiled.bind import Binder, Program
+from autograd.compiled.bind import Binder, Program, Refused, stack_like
 from autograd.compiled.passes import PASSES, place
-from autograd.compiled.trace import INPUT, OUTSIDE, Slot, Trace, leaves, mapped
+from autograd.compiled.scalar_kernels import move_numbers
+from autograd.compiled.scalar_plan import lower
+from autograd.compiled.scalar_stream import Block
+from autograd.compiled.trace import INPUT, NUMBER, OUTSIDE, Slot, Trace, leaves, mapped
 from autograd.kernel import TUPLE_ITEMS
 from autograd.tensor import Tensor
 
@@ -25,10 +28,12 @@ class Plan:
         for name, apply in PASSES.items():
             if name in passes:
                 self.trace = apply(self.trace)
+        self.trace = lower(self.trace, passes)
         self.reuse = "place" in passes
         self.lock = threading.RLock()
         self.inputs = [s for s in trace.slots if s.kind == INPUT]
         self.pure = not trace.grads and all(i.op is not None for i in self.trace.instructions)
+        self.pure = self.pure and not self.trace.before
         self.free: list[Program] = []
         self.first = self._bind()
         self.free.append(self.first)
@@ -84,7 +89,7 @@ class Plan:
         self.placement = place(self.trace, self.reuse)
         program = Binder(self.trace, self.placement).program()
         for slot in (*leaves(self.trace.result), *self.trace.grads.values()):
-            if isinstance(slot, Slot) and slot.kind == OUTSIDE:
+            if isinstance(slot, Slot) and slot.kind in (OUTSIDE, NUMBER):
                 program.arrays[slot] = slot.array
         return program
 
@@ -96,6 +101,8 @@ class Plan:
         for version, known in self.reads:
             if version[0] != known:
                 return False
+        if self.trace.scalars is not None and not self.trace.scalars.current():
+            return False
         for bucket in self.buckets:
             if bucket.groups[bucket.place] is not bucket.group:
                 return False
@@ -110,14 +117,10 @@ class Plan:
         with effects runs in one thread at a time.
         """
         if self.pure:
-            try:
-                program = self.free.pop()
-            except IndexError:
-                with self.lock:
-                    program = self._bind()
+            program = self.take()
             try:
                 program.run(given)
-                return self._result(program)
+                return self.result(program)
             finally:
                 self.free.append(program)
         with self.lock:
@@ -126,12 +129,31 @@ class Plan:
             self._let_go()
             for leaf, room in self.entries:
                 np.copyto(room, leaf._grad.value)  # type: ignore[union-attr]
-            self.first.run(given)
-            for version in self.trace.written:
-                version[0] += 1
+            try:
+                self.first.run(given)
+            except Refused:
+                raise
+            except BaseException:  # an op's error: what came before it did happen
+                self._count_up(1)
+                raise
+            self._count_up(1)
             for leaf, g in self.grads:
                 leaf._grad = g
-            return self._result(self.first)
+            for finish in self.trace.after:
+                finish()
+            return self.result(self.first)
+
+    def _count_up(self, times: int) -> None:
+        for t in self.trace.written:
+            t.version[0] += times
+
+    def take(self) -> Program:
+        """A program of a pure plan that no thread is running; to be given back to `free`."""
+        try:
+            return self.free.pop()
+        except IndexError:
+            with self.lock:
+                return self._bind()
 
     def replay_each(self, batches: list[tuple[np.ndarray, ...]]) -> Any:
         """Run once for each of `batches`, in one native call: the results of those that fitted.
@@ -143,31 +165,35 @@ class Plan:
         with self.lock:
             if not self.pure:
                 self._let_go()
-            try:
-                program = self.free.pop() if self.pure else self.first
-            except IndexError:
-                program = self._bind()
+            program = self.take() if self.pure else self.first
             one = program.arrays[self.single]
-            results = np.empty((len(batches), *one.shape), one.dtype)
+            results = stack_like(one, len(batches))
             given = np.array([id(b) + TUPLE_ITEMS for b in batches], np.int64)
-            done = native.replay_each.run(
-                program.parts[0], given, encode.address(one), one.nbytes, encode.address(results)
+            code = program.parts[0]
+            run = native.replay_each.run(
+                code, given, encode.address(one), one.nbytes, encode.address(results)
             )
-            for version in self.trace.written:
-                version[0] += done
+            done, failed = divmod(run, len(code) + 1)
+            try:
+                if done < len(batches) and failed >= program.heads:
+                    done += 1
+                    program.resume(failed)  # special data, on which the op may raise
+                    results[done - 1] = one
+            finally:
+                self._count_up(done)
+                if self.pure:
+                    self.free.append(program)
             if done:
                 for leaf, g in self.grads:
                     leaf._grad = g
-            if self.pure:
-                self.free.append(program)
         return results[:done]
 
-    def _result(self, program: Program) -> Any:
+    def result(self, program: Program) -> Any:
+        """What the step returns, copied out of the program's memory."""
         if self.single is not None:
-            return Tensor.wrap(program.arrays[self.single].copy())
+            return _copied(self.single, program)
         return mapped(
-            self.trace.result,
-            lambda x: Tensor.wrap(program.arrays[x].copy()) if isinstance(x, Slot) else x,
+            self.trace.result, lambda x: _copied(x, program) if isinstance(x, Slot) else x
         )
 
     @property
@@ -188,6 +214,12 @@ class Plan:
         lines += [f"{slot} = argument {k}: {_kind(slot)}" for k, slot in enumerate(self.inputs)]
         for b in bound:
             i = b.instruction
+            if isinstance(i.run, Block):
+                lines.append(str(i.run))
+                continue
+            if i.run is move_numbers:
+                lines.append(f"{i.name} {len(i.inputs) // 2} scalars   # {i.where}")
+                continue
             arguments = ", ".join(_shown(x) for x in i.inputs)
             options = ", ".join(f"{k}={_short(v)}" for k, v in i.meta.items() if k != "stream")
             text = f"{i.name}({', '.join(filter(None, (arguments, options)))})"
@@ -206,6 +238,11 @@ class Plan:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def _copied(slot: Slot, program: Program) -> Tensor:
+    array = program.arrays[slot]
+    return Tensor.wrap(array.item() if slot.kind == NUMBER else array.copy())
 
 
 def _kind(slot: Slot) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd.compiled.errors import RecordError, user_line
+from autograd.compiled.scalar_tape import ScalarTape
 from autograd.compiled.trace import (
     ENTRY,
     INPUT,
@@ -37,14 +38,20 @@ class Recorder:
         """By the id of a version counter: a tensor that has it, and where it has to stand."""
         self.reads: list[Tensor] = []
         self.states: dict[int, dict[str, Any]] = {}
-        self.entry = {id(g.value): leaf for leaf, g in entry.items()}
+        self.entry = {
+            id(g.value): leaf for leaf, g in entry.items() if type(g.value) is not float
+        }
+        self.scalars = self.trace.scalars = ScalarTape(self)
         for t in (*given, *state):
             self._watch(t)
         for t in given:
-            self._enter(INPUT, t.value)
+            if type(t.value) is float:
+                self.scalars.take(t)
+            else:
+                self._enter(INPUT, t.value)
 
     def _watch(self, t: Tensor) -> None:
-        if t.version is not None:
+        if type(t.value) is not float:
             self.versions.setdefault(id(t.version), (t, t.version[0]))
 
     def _enter(self, kind: str, array: np.ndarray, base: Slot | None = None) -> Slot:
@@ -58,9 +65,7 @@ class Recorder:
         """The slot of a Tensor or an array; numbers and None are themselves."""
         value = x.value if isinstance(x, Tensor) else x
         if not isinstance(value, np.ndarray):
-            if isinstance(x, Tensor):
-                raise RecordError("a scalar (autograd.scalar) was used", "use autograd.tensor(...)")
-            return value
+            return self.scalars.slot(x) if isinstance(x, Tensor) else value
         slot = self.by_array.get(id(value))
         if slot is None:
             leaf = self.entry.get(id(value))
@@ -75,7 +80,8 @@ class Recorder:
     def observe(self, op: Op, inputs: Any, meta: dict[str, Any], result: Tensor) -> None:
         """An op passed the choke point."""
         if type(result.value) is float:
-            raise RecordError("a scalar (autograd.scalar) was used", "use autograd.tensor(...)")
+            self.scalars.add(op, inputs, result)
+            return
         slots = tuple([self._slot(x) for x in inputs])
         base = None
         if op.view and isinstance(slots[0], Slot) and _inside(result.value, slots[0].array):
@@ -126,7 +132,7 @@ class Recorder:
                     "clone() the argument first, or do not pass it: use it from outside",
                 )
             if slot is None or slot.root.kind in (OUTSIDE, ENTRY):
-                self.trace.written.append(t.version)
+                self.trace.written.append(t)
             self._watch(t)
             if id(t.version) in met:
                 known, version = self.versions[id(t.version)]
@@ -151,10 +157,19 @@ class Recorder:
             raise RecordError(
                 "backward() reaches an argument of the step, and a replay has no arguments to"
                 " leave a gradient in",
-                "use autograd.grad(), detach() the argument, or do not pass it: use it from"
-                " outside",
+                "use autograd.grad(), detach() the argument (make a scalar with"
+                " requires_grad=False), or do not pass it: use it from outside",
             )
-        self.trace.grads.setdefault(leaf, None)
+        if type(leaf.value) is float:
+            self.scalars.gradient_read(leaf)
+            self.scalars.gradient_set(leaf)
+        else:
+            self.trace.grads.setdefault(leaf, None)
+
+    def refuse(self, what: str, remedy: str) -> None:
+        """RecordError for something that no recording can hold."""
+        if threading.get_ident() == self.thread:
+            raise RecordError(what, remedy)
 
     def changed(self, what: str, remedy: str) -> None:
         """Something was changed that no replay would change."""
@@ -184,10 +199,14 @@ class Recorder:
         """RecordError where the value of something that the step computes leaves it."""
         if threading.get_ident() != self.thread:
             return
-        slot = self.by_array.get(id(t.value))
-        if slot is None or slot.root.kind == OUTSIDE:
-            self.reads.append(t)
+        if type(t.value) is float:
+            computed = self.scalars.reading(t)
         else:
+            slot = self.by_array.get(id(t.value))
+            computed = slot is not None and slot.root.kind != OUTSIDE
+            if not computed:
+                self.reads.append(t)
+        if computed:
             raise RecordError(
                 f"{what} reads a value while the step is recorded, so the replay would not see it"
                 " change",
@@ -202,7 +221,7 @@ class Recorder:
                     f"a tensor of shape {t.shape} was changed in a way that is not recorded",
                     "change it outside the compiled step",
                 )
-        told = {id(version) for version in self.trace.written}
+        told = {id(t.version) for t in self.trace.written}
         for t in self.reads:
             if id(t.version) in told:
                 raise RecordError(
@@ -213,6 +232,7 @@ class Recorder:
         self.trace.result = mapped(result, self._returned)
         for leaf in self.trace.grads:
             self.trace.grads[leaf] = None if leaf._grad is None else self._slot(leaf._grad)
+        self.scalars.finish()
         return self.trace
 
     def _returned(self, x: Any) -> Any:

@@ -17,6 +17,8 @@ from autograd.op import Op
 from autograd.tensor import Tensor
 
 INPUT, OUTSIDE, MADE, VIEW, ENTRY = "input", "outside", "made", "view", "entry"
+NUMBER = "number"
+"""A scalar: one number among the values of scalar code."""
 
 
 @dataclass(eq=False)
@@ -57,6 +59,8 @@ class Instruction:
     """What the kernel of an effect returns where all went well; None where it is no kernel."""
     where: str = ""
     """The user's line."""
+    apart: bool = False
+    """True where a pass made two of its inputs one, which eager has in two places."""
 
     @property
     def effect(self) -> bool:
@@ -84,14 +88,18 @@ class Trace:
     """The tensors from outside."""
     before: list[Callable[[], Any]] = field(default_factory=list)
     """What Python does before each replay."""
-    written: list[list[int]] = field(default_factory=list)
-    """The version counters of what effects changed outside."""
+    written: list[Tensor] = field(default_factory=list)
+    """The tensors from outside that effects changed."""
     looked: list[Tensor] = field(default_factory=list)
     """Parameters of optimizers: whether they have a `.grad` is part of the program."""
     reads: list[tuple[list[int], int]] = field(default_factory=list)
     """Version counters of tensors from outside whose values were read, and where they stood."""
     drawn: int = 0
     """How often a random stream was asked for."""
+    scalars: Any = None
+    """What was done with scalars: a ScalarTape."""
+    after: list[Callable[[], Any]] = field(default_factory=list)
+    """What Python does after each replay."""
 
     @property
     def kept(self) -> set[Slot]:
@@ -119,6 +127,18 @@ def mapped(tree: Any, f: Callable[[Any], Any]) -> Any:
     if isinstance(tree, dict):
         return {key: mapped(part, f) for key, part in tree.items()}
     return f(tree)
+
+
+def layout(array: np.ndarray) -> tuple[int, ...] | None:
+    """The dimensions from the widest step in memory to the narrowest; None for C order.
+
+    None, too, for memory with gaps, which products copy.  What BLAS is told depends on this, and
+    so do the last bits of its results.
+    """
+    if array.flags.c_contiguous:
+        return None
+    order = tuple(sorted(range(array.ndim), key=lambda d: (-array.strides[d], d)))
+    return order if array.transpose(order).flags.c_contiguous else None
 
 
 def exact(x: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from autograd import shapes
+from autograd import moves, shapes
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
 from autograd.op import Sample, function, op, ops
@@ -63,9 +64,20 @@ def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
 def _roll(out: np.ndarray, x: np.ndarray, *, shifts: Any, dims: Any) -> None:
     if np.size(shifts) != np.size(dims):
         raise ShapeError(f"roll: shifts {shifts} and dims {dims} must be equally many")
-    if dims is not None:
-        dims = tuple(axis_index(d, x.ndim, "roll") for d in np.ravel(dims)) if x.ndim else None
-    out[...] = np.roll(x, shifts, dims)
+    if dims is None or not x.ndim:
+        out, x, dims = out.reshape(-1), x.reshape(-1), (0,) * np.size(shifts)
+    steps = [0] * x.ndim
+    for shift, d in zip(np.ravel(shifts).tolist(), np.ravel(dims).tolist()):
+        steps[axis_index(d, x.ndim, "roll")] += shift
+    halves = []  # of each dimension: where to, where from
+    for n, step in zip(x.shape, steps):
+        at = step % max(n, 1)
+        halves.append([(slice(at, n), slice(0, n - at))])
+        if at:
+            halves[-1].append((slice(0, at), slice(n - at, n)))
+    for parts in itertools.product(*halves):
+        into, taken = zip(*parts)
+        moves.copy(out[into], x[taken])
 
 
 roll = op(
@@ -93,7 +105,9 @@ roll = op(
 
 
 def _flip(out: np.ndarray, x: np.ndarray, *, dims: Any) -> None:
-    out[...] = np.flip(x, shapes.axis_indices(dims, x.ndim, "flip"))
+    axes = shapes.axis_indices(dims, x.ndim, "flip")
+    turned = [slice(None, None, -1 if d in axes else 1) for d in range(x.ndim)]
+    moves.copy(out, x[(*turned, ...)])
 
 
 _flip_op = op(
@@ -135,10 +149,10 @@ def _pad_shape(x: shapes.Shape, *, widths: Widths, value: float) -> shapes.Shape
 
 def _pad(out: np.ndarray, x: np.ndarray, *, widths: Widths, value: float) -> None:
     """A negative width crops, so padding is its own kind of gradient."""
-    out[...] = value
+    moves.fill(out, value)
     into: Any = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(out.shape, widths))
     taken: Any = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths))
-    out[into or ...] = x[taken or ...]
+    moves.copy(out[into or ...], x[taken or ...])
 
 
 def _pad_ref(x: np.ndarray, *, widths: Widths, value: float = 0.0) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import buffers, channels, kernel, shapes
+from autograd import buffers, channels, kernel, moves, shapes
 from autograd.op import Sample, op, ops
 
 
@@ -22,7 +22,7 @@ def _batch_stats(out: np.ndarray, x: np.ndarray, *, eps: float) -> None:
         flat, inner = channels.rows(x)
         channels.statistics.run(out, flat, eps, inner, channels.room_for_sums(x.shape[1]))
     else:
-        out.fill(0)
+        moves.fill(out, 0)
 
 
 def _stats(stats: np.ndarray | None, x: np.ndarray, eps: float) -> np.ndarray:
@@ -71,15 +71,15 @@ def _batch_norm_grad(
 def _batch_norm_weight_grad(
     out: np.ndarray, v: np.ndarray, x: np.ndarray, stats: Any, *, eps: float
 ) -> None:
-    out.fill(0)
+    moves.fill(out, 0)
     if x.size:
         _gradients(None, out, None, v, x, None, _stats(stats, x, eps))
 
 
 def _channel_sum(out: np.ndarray, x: np.ndarray) -> None:
-    out.fill(0)
+    moves.fill(out, 0)
     if x.size:
-        _gradients(None, None, out, x, x, None, np.zeros((3, x.shape[1]), x.dtype))
+        _gradients(None, None, out, x, x, None, moves.full((3, x.shape[1]), 0.0, x.dtype))
 
 
 def _pull(

@@ -10,7 +10,6 @@ from autograd import shapes, vmath
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 from autograd.reduction import (
-    has_nan,
     reduce,
     reduced,
     require_float,
@@ -62,8 +61,8 @@ def _run_bce(
     out: np.ndarray, p: np.ndarray, target: np.ndarray, weight: Any, *, reduction: str
 ) -> None:
     require_float("binary_cross_entropy", out)
-    run_loss(_bce, out, (p, target, weight), reduction)
-    if has_nan(out):  # what is outside [0, 1] has no logarithm, so the loop need not look
+    # what is outside [0, 1] has no logarithm, so the loop need only see that the loss is NaN
+    if run_loss(_bce, out, (p, target, weight), reduction):
         _check_probabilities(p, target)
 
 
@@ -163,6 +162,7 @@ binary_cross_entropy = op(
         r"\frac{g\,w}{n} (\ln(1 - p) - \ln p)",
         None,
     ),
+    checks=True,
     kernel=_run_bce,
     shape=same_shape("binary_cross_entropy"),
     types="same",

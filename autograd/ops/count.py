@@ -7,22 +7,73 @@ from typing import Any
 import numpy as np
 
 from autograd import dtypes, shapes
+from autograd.axes import blocks, plan
+from autograd.kernel import Kernel, device, kernel
 from autograd.op import Sample, function, op, ops
 
 
-def _flags(name: str, reduce: Any) -> Any:
+@device
+def _hit(row, zeros):
+    """True where one of a row is not 0, or with `zeros` is 0; looks at 256 at a time."""
+    for start in range(0, row.size, 256):
+        part = row[start : start + 256]
+        hits = 0
+        for j in range(part.size):
+            hits |= (part[j] == 0) == zeros
+        if hits:
+            return True
+    return False
+
+
+@kernel
+def _any(out, x, every):
+    """Whether one is not 0; with `every`, whether none is 0."""
+    for o in range(x.shape[0]):
+        if x.shape[2] == 1:
+            out[o, 0] = _hit(x[o, :, 0], every) != every
+            continue
+        into = out[o]
+        for i in range(into.size):
+            into[i] = every
+        for j in range(x.shape[1]):
+            row = x[o, j]
+            for i in range(into.size):
+                into[i] = (into[i] & (row[i] != 0)) if every else (into[i] | (row[i] != 0))
+
+
+@kernel
+def _count(out, x, every):
+    for o in range(x.shape[0]):
+        if x.shape[2] == 1:
+            row, count = x[o, :, 0], 0
+            for j in range(row.size):
+                count += row[j] != 0
+            out[o, 0] = count
+            continue
+        into = out[o]
+        for i in range(into.size):
+            into[i] = 0
+        for j in range(x.shape[1]):
+            row = x[o, j]
+            for i in range(into.size):
+                into[i] += row[i] != 0
+
+
+def _flags(name: str, loop: Kernel, every: bool) -> Any:
     def run(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool) -> None:
-        axes = shapes.axis_indices(dim, x.ndim, name)
-        out[...] = reduce(x, axis=axes, keepdims=keepdim)
+        _, _, order, sizes = plan(name, x.shape, dim, keepdim)
+        loop.run(out.reshape(sizes[0], sizes[2]), blocks(x, order, sizes), every)
 
     return run
 
 
-def _define_flags(name: str, math: str, reduce: Any, result: np.dtype) -> Any:
+def _define_flags(
+    name: str, math: str, reduce: Any, result: np.dtype, loop: Kernel, every: bool = False
+) -> Any:
     return op(
         name,
         math=math,
-        kernel=_flags(name, reduce),
+        kernel=_flags(name, loop, every),
         shape=lambda x, *, dim, keepdim: shapes.reduced(
             x, shapes.axis_indices(dim, len(x), name), keepdim
         ),
@@ -40,10 +91,10 @@ def _define_flags(name: str, math: str, reduce: Any, result: np.dtype) -> Any:
     )
 
 
-any_ = _define_flags("any", r"\textstyle\bigvee_i [x_i \ne 0]", np.any, dtypes.bool_)
-all_ = _define_flags("all", r"\textstyle\bigwedge_i [x_i \ne 0]", np.all, dtypes.bool_)
+any_ = _define_flags("any", r"\textstyle\bigvee_i [x_i \ne 0]", np.any, dtypes.bool_, _any)
+all_ = _define_flags("all", r"\textstyle\bigwedge_i [x_i \ne 0]", np.all, dtypes.bool_, _any, True)
 count_nonzero = _define_flags(
-    "count_nonzero", r"\textstyle\sum_i [x_i \ne 0]", np.count_nonzero, dtypes.int64
+    "count_nonzero", r"\textstyle\sum_i [x_i \ne 0]", np.count_nonzero, dtypes.int64, _count
 )
 
 

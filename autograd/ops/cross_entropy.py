@@ -14,7 +14,6 @@ from autograd import shapes, vmath
 from autograd.classes import (
     MODES,
     by_class,
-    check_numbers,
     check_smoothing,
     class_dim,
     class_numbers,
@@ -22,12 +21,13 @@ from autograd.classes import (
     gather,
     index_shape,
     require_classes,
+    require_numbers,
     scatter,
     scratch,
     shift,
 )
 from autograd.kernel import device, kernel
-from autograd.op import Sample, op, ops, quiet
+from autograd.op import Sample, op, ops
 from autograd.reduction import reduce, require_float, total
 
 log_ = vmath.log
@@ -140,8 +140,9 @@ def _run_loss(
     require_float("cross_entropy", out)
     x, numbers, mode = by_class(x), class_numbers("cross_entropy", target), MODES[reduction]
     room = scratch(x, x.shape[1] + 1)
-    _loss.run(out.ravel(), x, numbers, weight, room, mode, ignore_index, float(label_smoothing))
-    check_numbers("cross_entropy", out, numbers, x.shape[1], ignore_index)
+    smoothing = float(label_smoothing)
+    if _loss.run(out.ravel(), x, numbers, weight, room, mode, ignore_index, smoothing):
+        require_numbers("cross_entropy", numbers, x.shape[1], ignore_index)
 
 
 def _run_grad(
@@ -250,6 +251,37 @@ def _rows_ref(
     return np.where(counts.any(dim, keepdims=True), rows, 0)  # an ignored row is not 0 / 0
 
 
+@kernel
+def _sums(out, target, weight, classes, mode, ignore, smoothing):
+    """Sum q_c of every row."""
+    rest = 0.0
+    if smoothing > 0.0:
+        rest = smoothing if weight is None else smoothing / classes * total(weight)
+    share = 0.0 if mode == 2 else 1.0
+    if mode == 2:
+        for t in target:
+            share += 0.0 if t == ignore else _weight(weight, t, classes)
+    for i in range(target.size):
+        t = target[i]
+        its = (1.0 - smoothing) * _weight(weight, t, classes) + rest
+        out[i] = 0.0 if t == ignore else its / share
+
+
+def _run_rows(
+    out: np.ndarray,
+    x: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+    *,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
+) -> None:
+    numbers, smoothing = class_numbers("cross_entropy", target), float(label_smoothing)
+    classes, mode = x.shape[class_dim(x.shape)], MODES[reduction]
+    _sums.run(out.reshape(-1), numbers, weight, classes, mode, ignore_index, smoothing)
+
+
 _TARGETS: tuple[tuple[Any, Any, Any], ...] = (
     ((4, 3), np.array([2, 0, -100, 2]), None),
     ((4, 3), np.array([2, 0, 1, 2]), (3,)),
@@ -272,7 +304,7 @@ _SAMPLES = (
 cross_entropy_rows = op(
     "cross_entropy_rows",
     math=r"\textstyle\sum_c q_c",
-    kernel=lambda out, *its, **meta: np.copyto(out, quiet.run(_rows_ref, *its, **meta)),
+    kernel=_run_rows,
     shape=lambda x, target, weight, **_: tuple(
         1 if i == class_dim(x) else size for i, size in enumerate(x)
     ),
@@ -360,6 +392,7 @@ cross_entropy_index = op(
         r" \quad p = \mathrm{softmax}(x)"
     ),
     dmath=(r"g\,(p_c \textstyle\sum_k q_k - q_c) / \sum_n w_{t_n}", None, None),
+    checks=True,
     kernel=_run_loss,
     shape=_shape,
     types="same",

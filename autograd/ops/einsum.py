@@ -7,6 +7,7 @@ only.  What is left is multilinear, so that its derivative is a contraction agai
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections import Counter
 from string import ascii_letters
@@ -14,12 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd import shapes
+from autograd import moves, shapes
 from autograd.errors import ShapeError
 from autograd.op import Sample, function, op, ops, quiet
-
-_SEARCH = 20_000
-"""Products from which looking for an order of contraction, and BLAS, repay their 15 us."""
 
 Terms = tuple[tuple[str, ...], str]
 """The labels of each operand, and those of the result."""
@@ -41,8 +39,53 @@ def _contract_shape(*xs: shapes.Shape, equation: str) -> shapes.Shape:
 
 
 def _contract(out: np.ndarray, *xs: np.ndarray, equation: str) -> None:
-    products = math.prod(_sizes(equation, *(x.shape for x in xs)).values())
-    quiet.run(np.einsum, equation, *xs, out=out, optimize=products > _SEARCH)
+    """Two at a time, as products of stacks of matrices."""
+    labels, result = _terms(equation)
+    terms, factors = list(labels), list(xs)
+    for i, j in _path(equation, tuple(x.shape for x in xs)):
+        b, y = terms.pop(j), factors.pop(j)
+        a, x = terms.pop(i), factors.pop(i)
+        kept, z = _pair(a, x, b, y, {*result, *"".join(terms)})
+        terms.append(kept)
+        factors.append(z)
+    moves.copy(out, factors[0].transpose([terms[0].index(label) for label in result]))
+
+
+@functools.lru_cache(maxsize=4096)
+def _path(equation: str, shapes_: tuple[shapes.Shape, ...]) -> tuple[tuple[int, int], ...]:
+    """Which two to multiply next, until one is left: those whose product has the fewest elements.
+
+    They leave the list of factors, and their product joins it at the end.
+    """
+    sizes, (labels, result) = _sizes(equation, *shapes_), _terms(equation)
+    terms, path = list(labels), []
+    while len(terms) > 1:
+        options = []
+        for i, j in itertools.combinations(range(len(terms)), 2):
+            rest = "".join(terms[:i] + terms[i + 1 : j] + terms[j + 1 :]) + result
+            kept = {c for c in terms[i] + terms[j] if c in rest}
+            options.append((math.prod(sizes[c] for c in kept), i, j, "".join(sorted(kept))))
+        _, i, j, kept_labels = min(options)
+        terms = [t for k, t in enumerate(terms) if k not in (i, j)] + [kept_labels]
+        path.append((i, j))
+    return tuple(path)
+
+
+def _pair(a: str, x: np.ndarray, b: str, y: np.ndarray, wanted: set[str]) -> tuple[str, np.ndarray]:
+    """The product of two factors with labels a and b: its labels, and it, summed over the rest."""
+    stack = [c for c in a if c in b and c in wanted]
+    summed = [c for c in a if c in b and c not in wanted]
+    rows, columns = ([c for c in t if c not in o] for t, o in ((a, b), (b, a)))
+    x = x.transpose([a.index(c) for c in (*stack, *rows, *summed)])
+    y = y.transpose([b.index(c) for c in (*stack, *summed, *columns)])
+    s, r = x.shape[: len(stack)], x.shape[len(stack) : len(stack) + len(rows)]
+    n, c = x.shape[len(stack) + len(rows) :], y.shape[len(stack) + len(summed) :]
+    out = np.empty((*s, *r, *c), x.dtype)
+    flat = [(*s, math.prod(r), math.prod(n)), (*s, math.prod(n), math.prod(c))]
+    stacks = [moves.packed(v).reshape(shape) for v, shape in zip((x, y), flat)]
+    into = out.reshape(*s, math.prod(r), math.prod(c))
+    quiet.run(np.matmul if summed else np.multiply, *stacks, into)
+    return "".join((*stack, *rows, *columns)), out
 
 
 def _contract_vjp(g: Any, xs: tuple[Any, ...], i: int, equation: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import dtypes, shapes
+from autograd import dtypes, moves, shapes
 from autograd.kernel import kernel
 from autograd.op import Sample, function, op, ops, quiet
 
@@ -184,16 +184,27 @@ flat_grad = op(
 # Whole quotients and remainders
 
 
+@kernel
+def _has_zero(y):
+    for i in range(y.size):
+        if y[i] == 0:
+            return 1
+    return 0
+
+
 def _division(name: str, f: Any) -> Callable[..., None]:
     """`f` as a kernel; an error where integers are divided by 0, which have no inf or NaN."""
 
     def run(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-        if out.dtype.kind != "f" and not y.all():
+        if out.dtype.kind != "f" and _has_zero.run(y.reshape(-1)):
             raise ZeroDivisionError(
                 f"{name}: integer division by zero; divide floats to get inf or nan,"
                 " or replace the zeros first"
             )
-        quiet.run(f, x, y, out)
+        if isinstance(f, np.ufunc):
+            quiet.run(f, x, y, out)
+        else:
+            f(out, x, y)
 
     return run
 
@@ -202,6 +213,7 @@ floor_divide = op(
     "floor_divide",
     math=r"\lfloor x / y \rfloor",
     dmath=(r"0", r"0"),
+    checks=True,
     kernel=_division("floor_divide", np.floor_divide),
     shape=lambda x, y: shapes.broadcast("floor_divide", x, y),
     broadcasts=True,
@@ -214,17 +226,22 @@ floor_divide = op(
 )
 
 
-def _trunc_divide(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
+def _trunc_divide(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     if out.dtype.kind == "f":
-        np.trunc(np.true_divide(x, y, out), out)
+        quiet.run(np.true_divide, x, y, out)
+        quiet.run(np.trunc, out, out)
     else:
-        np.floor_divide(x - np.fmod(x, y), y, out)
+        rest = np.empty_like(out)
+        quiet.run(np.fmod, x, y, rest)
+        quiet.run(np.subtract, x, rest, rest)
+        quiet.run(np.floor_divide, rest, y, out)
 
 
 trunc_divide = op(
     "trunc_divide",
     math=r"\operatorname{trunc}(x / y)",
     dmath=(r"0", r"0"),
+    checks=True,
     kernel=_division("trunc_divide", _trunc_divide),
     shape=lambda x, y: shapes.broadcast("trunc_divide", x, y),
     broadcasts=True,
@@ -239,6 +256,7 @@ remainder = op(
     "remainder",
     math=r"x - y\,\lfloor x / y \rfloor",
     dmath=(r"g", r"-g\,\lfloor x / y \rfloor"),
+    checks=True,
     kernel=_division("remainder", np.remainder),
     shape=lambda x, y: shapes.broadcast("remainder", x, y),
     broadcasts=True,
@@ -254,6 +272,7 @@ fmod = op(
     "fmod",
     math=r"x - y\,\operatorname{trunc}(x / y)",
     dmath=(r"g", r"-g\,\operatorname{trunc}(x / y)"),
+    checks=True,
     kernel=_division("fmod", np.fmod),
     shape=lambda x, y: shapes.broadcast("fmod", x, y),
     broadcasts=True,
@@ -298,7 +317,7 @@ clone = op(
     "clone",
     math=r"x",
     dmath=(r"g",),
-    kernel=lambda out, x: np.copyto(out, x),
+    kernel=moves.copy,
     shape=lambda x: x,
     ref=lambda x: x.copy(),
     vjp=(lambda g: g,),
@@ -308,7 +327,7 @@ clone = op(
 
 
 def _cast(out: np.ndarray, x: np.ndarray, *, dtype: Any) -> None:
-    quiet.run(np.copyto, out, x, "unsafe")
+    moves.convert(out, x)
 
 
 cast = op(

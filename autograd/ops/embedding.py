@@ -13,16 +13,16 @@ from autograd.op import Sample, op, ops
 
 
 @kernel
-def _pick(out, weight, index, bad):
+def _pick(out, weight, index):
     n = weight.shape[0]
     for i in range(index.size):
         k = np.int64(index[i])
         if k < 0 or k >= n:
-            bad[0], bad[1] = 1, k
-            return
+            return 1
         row, to = weight[k], out[i]
         for j in range(row.size):
             to[j] = row[j]
+    return 0
 
 
 @kernel
@@ -30,7 +30,10 @@ def _count(counts, index):
     for k in range(counts.size):
         counts[k] = 0
     for i in range(index.size):
+        if index[i] < 0 or index[i] >= counts.size:
+            return 1
         counts[index[i]] += 1
+    return 0
 
 
 @kernel
@@ -42,11 +45,14 @@ def _add_back(out, v, index, padding, counts):
             row[j] = 0
     for i in range(index.size):
         k = np.int64(index[i])
+        if k < 0 or k >= out.shape[0]:
+            return 1
         if k != padding:
             row, to = v[i], out[k]
             share = out.dtype.type(1 if counts is None else 1 / counts[k])
             for j in range(row.size):
                 to[j] += share * row[j]
+    return 0
 
 
 @kernel
@@ -54,10 +60,13 @@ def _pick_shares(out, x, index, padding, counts):
     """The transpose of `_add_back`."""
     for i in range(index.size):
         k = np.int64(index[i])
+        if k < 0 or k >= x.shape[0]:
+            return 1
         row, to = x[k], out[i]
         share = out.dtype.type(0 if k == padding else 1 if counts is None else 1 / counts[k])
         for j in range(row.size):
             to[j] = share * row[j]
+    return 0
 
 
 def _check_index(index: np.ndarray) -> None:
@@ -71,24 +80,22 @@ def _check_index(index: np.ndarray) -> None:
 
 def _embedding(out: np.ndarray, weight: np.ndarray, index: np.ndarray, **_: Any) -> None:
     _check_index(index)
-    bad = np.zeros(2, np.int64)
-    _pick.run(out.reshape(index.size, weight.shape[1]), weight, index.reshape(-1), bad)
-    if bad[0]:
-        raise _out_of_range(bad[1], weight)
+    if _pick.run(out.reshape(index.size, weight.shape[1]), weight, index.reshape(-1)):
+        raise _out_of_range(index, len(weight))
 
 
-def _out_of_range(index: int, weight: np.ndarray) -> IndexError:
+def _out_of_range(index: np.ndarray, rows: int) -> IndexError:
+    wrong = index[(index < 0) | (index >= rows)][0]
     return IndexError(
-        f"embedding: index {index} is out of range in self; expected 0 to {len(weight) - 1}, for"
-        f" {len(weight)} rows"
+        f"embedding: index {wrong} is out of range in self; expected 0 to {rows - 1}, for"
+        f" {rows} rows"
     )
 
 
 def _embedding_ref(weight: np.ndarray, index: np.ndarray) -> np.ndarray:
     _check_index(index)
-    wrong = index[(index < 0) | (index >= len(weight))]
-    if wrong.size:
-        raise _out_of_range(wrong[0], weight)
+    if ((index < 0) | (index >= len(weight))).any():
+        raise _out_of_range(index, len(weight))
     return weight[index]
 
 
@@ -102,7 +109,8 @@ def _counts(index: np.ndarray, rows: int, wanted: bool) -> np.ndarray | None:
     if not wanted:
         return None
     counts = np.empty(rows, np.int64)
-    _count.run(counts, index.reshape(-1))
+    if _count.run(counts, index.reshape(-1)):
+        raise _out_of_range(index, rows)
     return counts
 
 
@@ -117,7 +125,8 @@ def _grad(
 ) -> None:
     counts = _counts(index, rows, scale_grad_by_freq)
     v = v.reshape(index.size, out.shape[1])
-    _add_back.run(out, v, index.reshape(-1), padding_idx, counts)
+    if _add_back.run(out, v, index.reshape(-1), padding_idx, counts):
+        raise _out_of_range(index, rows)
 
 
 def _grad_grad(
@@ -130,7 +139,8 @@ def _grad_grad(
 ) -> None:
     counts = _counts(index, len(x), scale_grad_by_freq)
     to = out.reshape(index.size, x.shape[1])
-    _pick_shares.run(to, x, index.reshape(-1), padding_idx, counts)
+    if _pick_shares.run(to, x, index.reshape(-1), padding_idx, counts):
+        raise _out_of_range(index, len(x))
 
 
 def _back(
@@ -176,6 +186,7 @@ embedding = op(
     "embedding",
     math=r"W_{i}",
     dmath=(r"\textstyle\sum_{n : i_n = k,\ k \ne \mathrm{padding}} g_n", None),
+    checks=True,
     kernel=_embedding,
     shape=_shape,
     exempt=("index",),
@@ -197,6 +208,7 @@ embedding_grad = op(
     "embedding_grad",
     math=r"\textstyle\sum_{n : i_n = k,\ k \ne \mathrm{padding}} v_n",
     dmath=(r"g_{i}\,[i \ne \mathrm{padding}]", None),
+    checks=True,
     kernel=_grad,
     shape=lambda v, index, *, rows, **_: (rows, v[-1]),
     exempt=("index",),
@@ -219,6 +231,7 @@ embedding_grad_grad = op(
     "embedding_grad_grad",
     math=r"x_{i}\,[i \ne \mathrm{padding}]",
     dmath=(r"\textstyle\sum_{n : i_n = k,\ k \ne \mathrm{padding}} g_n", None),
+    checks=True,
     kernel=_grad_grad,
     shape=lambda x, index, **_: (*index, x[1]),
     exempt=("index",),

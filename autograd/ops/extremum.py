@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from autograd import dtypes, shapes
+from autograd import dtypes, moves, shapes
+from autograd.axes import blocks, extreme_of, plan
 from autograd.errors import ShapeError
+from autograd.kernel import device, kernel
 from autograd.op import TABLE, Sample, function, op, ops
+from autograd.order import kth, median_places
 
+_LANES = 64
+"""How many elements of a row are compared at once."""
 _TIES = "elements that tie share the gradient evenly"
 
 
@@ -37,10 +43,43 @@ def _along(x: np.ndarray, dim: Any) -> Any:
 # Values
 
 
-def _extreme(reduce: np.ufunc) -> Callable[..., None]:
+@device
+def _better(v, best, largest):
+    """NaN beats everything, and the first of equals stays."""
+    if largest:
+        return v > best or (v != v and best == best)
+    return v < best or (v != v and best == best)
+
+
+@kernel
+def _extremes(out, x, lanes, largest):
+    for o in range(x.shape[0]):
+        if x.shape[2] == 1:
+            out[o, 0] = extreme_of(x[o, :, 0], lanes, largest)
+            continue
+        best = out[o]
+        for i in range(best.size):
+            best[i] = x[o, 0, i]
+        for j in range(1, x.shape[1]):
+            row = x[o, j]
+            if largest:
+                for i in range(best.size):
+                    best[i] = row[i] if (row[i] > best[i]) | (row[i] != row[i]) else best[i]
+            else:
+                for i in range(best.size):
+                    best[i] = row[i] if (row[i] < best[i]) | (row[i] != row[i]) else best[i]
+
+
+def _lanes(x: np.ndarray) -> np.ndarray:
+    return np.empty(_LANES, x.dtype)
+
+
+def _extreme(name: str, largest: bool) -> Callable[..., None]:
     def run(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool) -> None:
-        axes = shapes.axis_indices(dim, x.ndim, "amax")
-        reduce.reduce(x, axes, out=out, keepdims=bool(keepdim))
+        _, _, order, sizes = plan(name, x.shape, dim, keepdim)
+        if out.size:
+            rows = blocks(x, order, sizes)
+            _extremes.run(out.reshape(sizes[0], sizes[2]), rows, _lanes(x), largest)
 
     return run
 
@@ -50,12 +89,12 @@ def _extreme_grad(g: Any, out: Any, x: Any, x_shape: Any, dim: Any, keepdim: boo
     return ops.mul(wide, ops.tie_shares(x, out, dim=dim, keepdim=keepdim))
 
 
-def _define_extreme(name: str, math: str, ufunc: np.ufunc, reference: Any) -> Any:
+def _define_extreme(name: str, math: str, largest: bool, reference: Any) -> Any:
     return op(
         name,
         math=math,
         dmath=(r"g / \text{number of ties where } x_i = \mathrm{out}, \text{ else } 0",),
-        kernel=_extreme(ufunc),
+        kernel=_extreme(name, largest),
         shape=_shape_rule(name),
         kink=_TIES,
         ref=lambda x, *, dim=None, keepdim=False: reference(x, _along(x, dim), keepdims=keepdim),
@@ -70,19 +109,36 @@ def _define_extreme(name: str, math: str, ufunc: np.ufunc, reference: Any) -> An
     )
 
 
-amax = _define_extreme("amax", r"\max_i x_i", np.maximum, np.max)
-amin = _define_extreme("amin", r"\min_i x_i", np.minimum, np.min)
+amax = _define_extreme("amax", r"\max_i x_i", True, np.max)
+amin = _define_extreme("amin", r"\min_i x_i", False, np.min)
+
+
+@kernel
+def _shares(out, x, value, ties):
+    """NaN is the extremum of its group."""
+    for o in range(x.shape[0]):
+        for i in range(ties.size):
+            ties[i] = 0.0
+        for j in range(x.shape[1]):
+            for i in range(ties.size):
+                v = x[o, j, i]
+                ties[i] += 1.0 if v == value[o, i] or v != v else 0.0
+        for j in range(x.shape[1]):
+            for i in range(ties.size):
+                v = x[o, j, i]
+                out[o, j, i] = (1.0 if v == value[o, i] or v != v else 0.0) / ties[i]
 
 
 def _tie_shares(
     out: np.ndarray, x: np.ndarray, value: np.ndarray, *, dim: Any, keepdim: bool
 ) -> None:
-    axes = shapes.axis_indices(dim, x.ndim, "tie_shares")
-    hit = x == value.reshape(shapes.reduced(x.shape, axes, True))
-    if x.dtype.kind == "f":
-        hit |= np.isnan(x)  # NaN is the extremum of its group
-    with np.errstate(invalid="ignore"):
-        np.divide(hit, np.sum(hit, axes, np.int64, keepdims=True), out=out, casting="unsafe")
+    _, _, order, sizes = plan("tie_shares", x.shape, dim, keepdim)
+    rows, flat = blocks(x, order, sizes), value.reshape(sizes[0], sizes[2])
+    into = out.reshape(sizes) if order is None else np.empty(sizes, out.dtype)
+    _shares.run(into, rows, flat, np.empty(sizes[2]))
+    if order is not None:
+        turned = out.transpose(order)
+        moves.copy(turned, into.reshape(turned.shape))
 
 
 def _tie_shares_ref(x: Any, value: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
@@ -110,14 +166,44 @@ tie_shares = op(
 # Places
 
 
-def _arg(name: str, find: Any) -> Any:
+@device
+def _first(row, value):
+    """Where the value stands first, or the first NaN if it is NaN; looks at 64 at a time."""
+    for start in range(0, row.size, 64):
+        part = row[start : start + 64]
+        hits = 0
+        for j in range(part.size):
+            hits |= (part[j] == value) | ((part[j] != part[j]) & (value != value))
+        if hits:
+            for j in range(part.size):
+                if part[j] == value or (part[j] != part[j] and value != value):
+                    return start + j
+    return 0
+
+
+@kernel
+def _extreme_places(out, x, lanes, largest):
+    """The first of equals, or the first NaN."""
+    for o in range(x.shape[0]):
+        if x.shape[2] == 1:
+            row = x[o, :, 0]
+            out[o, 0] = _first(row, extreme_of(row, lanes, largest))
+            continue
+        for i in range(x.shape[2]):
+            out[o, i] = 0
+        for j in range(1, x.shape[1]):
+            for i in range(x.shape[2]):
+                if _better(x[o, j, i], x[o, out[o, i], i], largest):
+                    out[o, i] = j
+
+
+def _arg(name: str, largest: bool, find: Any) -> Any:
     def run(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool) -> None:
-        if x.ndim == 0:
-            out[...] = 0
-        elif dim is None:
-            out[...] = find(x)
-        else:
-            find(x, shapes.axis_index(dim, x.ndim, name), out, keepdims=bool(keepdim))
+        axis = None if dim is None else shapes.axis_index(dim, x.ndim, name)
+        sizes = plan(name, x.shape, axis, keepdim)[3]
+        if out.size:
+            flat = out.reshape(sizes[0], sizes[2]), x.reshape(sizes)
+            _extreme_places.run(*flat, _lanes(x), largest)
 
     return op(
         name,
@@ -139,19 +225,14 @@ def _arg(name: str, find: Any) -> Any:
     )
 
 
-argmax = _arg("argmax", np.argmax)
-argmin = _arg("argmin", np.argmin)
+argmax = _arg("argmax", True, np.argmax)
+argmin = _arg("argmin", False, np.argmin)
 
 
 def _median_place(out: np.ndarray, x: np.ndarray, *, dim: int, keepdim: bool) -> None:
-    axis = shapes.axis_index(dim, x.ndim, "median")
-    rows = x.reshape(1) if x.ndim == 0 else x
-    order = np.argsort(rows, axis, kind="stable")
-    found = order.take([(rows.shape[axis] - 1) // 2], axis)
-    if x.dtype.kind == "f":
-        nan = np.isnan(rows)
-        found = np.where(nan.any(axis, keepdims=True), nan.argmax(axis, keepdims=True), found)
-    out[...] = found.reshape(out.shape)
+    sizes = plan("median", x.shape, shapes.axis_index(dim, x.ndim, "median"), keepdim)[3]
+    if out.size:
+        median_places(out.reshape(sizes[0], sizes[2]), x.reshape(sizes))
 
 
 def _median_place_ref(x: np.ndarray, *, dim: int, keepdim: bool = False) -> Any:
@@ -181,12 +262,12 @@ median_place = op(
 
 
 def _median(out: np.ndarray, x: np.ndarray) -> None:
-    flat = x.reshape(-1)
-    if x.dtype.kind == "f" and (not flat.size or np.isnan(flat).any()):
-        out[...] = np.nan
+    if x.size:
+        kth(out.reshape(1), x, (x.size - 1) // 2)
+    elif x.dtype.kind == "f":
+        moves.fill(out, math.nan)
     else:
-        k = (flat.size - 1) // 2
-        out[...] = np.partition(flat, k)[k]
+        raise ShapeError(f"median: there is none of no elements of {x.dtype.name}")
 
 
 _median_op = op(

@@ -10,7 +10,7 @@ import numpy as np
 from autograd import shapes, vmath
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
-from autograd.reduction import has_nan, reduce, reduced_shape, run_loss, share, total
+from autograd.reduction import reduce, reduced_shape, run_loss, share, total
 
 log_ = vmath.log
 _CONSTANT = 0.5 * math.log(2 * math.pi)
@@ -21,7 +21,7 @@ def _gaussian(out, x, target, var, terms, count, eps, constant):
     number = out.dtype.type
     eps, constant = number(eps), number(constant)
     half, zero, lost = number(0.5), number(0), number(np.nan)
-    loss = 0.0
+    loss, wrong = 0.0, 0
     for start in range(0, x.size, terms.size):
         stop = start + terms.size
         xs, ts, vs = x[start:stop], target[start:stop], var[start:stop]
@@ -29,11 +29,13 @@ def _gaussian(out, x, target, var, terms, count, eps, constant):
             d, given = xs[i] - ts[i], vs[i]
             v = eps if given < eps else given
             v = lost if given < zero else v
+            wrong += given < zero
             terms[i] = half * (log_(v) + d * d / v) + constant
         if count is not None:
             loss += total(terms[: xs.size])
     if count is not None:
         out[0] = loss / count
+    return wrong
 
 
 def _run(
@@ -48,8 +50,7 @@ def _run(
 ) -> None:
     shape = np.broadcast_shapes(x.shape, target.shape, var.shape)
     x, constant = np.broadcast_to(x, shape), _CONSTANT if full else 0.0
-    run_loss(_gaussian, out, (x, target, var), reduction, float(eps), constant)
-    if has_nan(out):
+    if run_loss(_gaussian, out, (x, target, var), reduction, float(eps), constant):
         _check_variance(var)
 
 
@@ -109,6 +110,7 @@ gaussian_nll_loss = op(
         r"\frac{g}{n} \frac{t - x}{v}",
         r"\frac{g}{2 n v} \left(1 - \frac{(x - t)^2}{v}\right)",
     ),
+    checks=True,
     kernel=_run,
     shape=lambda x, target, var, *, full, eps, reduction: reduced_shape(
         "gaussian_nll_loss", shapes.broadcast("gaussian_nll_loss", x, target, var), reduction

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import shapes
+from autograd import dtypes, moves, shapes
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
 from autograd.op import Sample, function, op, ops
@@ -22,29 +22,28 @@ Dims = tuple[int, ...]
 
 
 @kernel
-def _locate(places, bad, index, size):
-    """Append a digit: places * size + index.  Negative count from the end; `bad`: one was wrong."""
+def _locate(places, index, size, first):
+    """Append a digit: places * size + index.  Negative count from the end; 1 if one is too far."""
+    wrong = 0
     for i in range(places.size):
         k = np.int64(index[i])
         if k < -size or k >= size:
-            bad[0], bad[1] = 1, k
-            k = 0
-        places[i] = places[i] * size + (k + size if k < 0 else k)
+            wrong, k = 1, 0
+        places[i] = (0 if first else places[i] * size) + (k + size if k < 0 else k)
+    return wrong
 
 
 def _places(op: str, indices: Any, sizes: Any) -> tuple[np.ndarray, shapes.Shape]:
     """Where the broadcast `indices` point to when their dimensions are one; and their shape."""
     shape = shapes.broadcast(op, *[index.shape for index in indices])
-    places, bad = np.zeros(shapes.numel(shape), np.int64), np.zeros(2, np.int64)
-    for index, size in zip(indices, sizes):
+    places = np.empty(shapes.numel(shape), np.int64)
+    for i, (index, size) in enumerate(zip(indices, sizes)):
         if index.dtype.kind not in "iu":
             raise IndexError(f"{op}: an index must be integers or a mask, not {index.dtype.name}")
-        if index.shape != shape:
-            index = np.ascontiguousarray(np.broadcast_to(index, shape))
-        _locate.run(places, bad, index.reshape(-1), size)
-        if bad[0]:
+        if _locate.run(places, moves.spread(index, shape).reshape(-1), size, i == 0):
+            wrong = index[(index < -size) | (index >= size)][0]
             raise IndexError(
-                f"{op}: index {bad[1]} is out of range for a dimension of size {size};"
+                f"{op}: index {wrong} is out of range for a dimension of size {size};"
                 f" expected {-size} to {size - 1}"
             )
     return places, shape
@@ -57,7 +56,7 @@ def _together(dims: Dims) -> bool:
 def _merged(x: np.ndarray, dims: Dims) -> np.ndarray:
     """As (outer, n, inner), the indexed dimensions in the middle; copied where they are apart."""
     if not _together(dims):
-        x = np.ascontiguousarray(np.moveaxis(x, dims, range(len(dims))))
+        x = moves.packed(np.moveaxis(x, dims, range(len(dims))))
         dims = tuple(range(len(dims)))
     outer, sizes, inner = (
         x.shape[: dims[0]],
@@ -78,25 +77,43 @@ def _sizes(shape: shapes.Shape, dims: Dims) -> shapes.Shape:
     return tuple(shape[d] for d in dims)
 
 
-def _overwritten(places: np.ndarray, size: int) -> np.ndarray:
-    """True for places that come again later in the list: of several values, the last one stays."""
-    order = np.arange(places.size)
-    last = np.empty(size, np.int64)
-    last[places] = order
-    return last[places] != order
-
-
 # The two linear maps: pick, and add back
+
+
+@kernel
+def _pick_rows(out, x, places):
+    for o in range(out.shape[0]):
+        if out.shape[2] == 1:
+            into, row = out[o, :, 0], x[o, :, 0]
+            for k in range(places.size):
+                into[k] = row[places[k]]
+            continue
+        for k in range(places.size):
+            into, row = out[o, k], x[o, places[k]]
+            for i in range(row.size):
+                into[i] = row[i]
+
+
+@kernel
+def _clear_overwritten(out, places, last):
+    """0 for places that come again later in the list: of several values, the last one stays."""
+    for k in range(places.size):
+        last[places[k]] = k
+    zero = out.dtype.type(0)
+    for o in range(out.shape[0]):
+        for k in range(places.size):
+            if last[places[k]] != k:
+                for i in range(out.shape[2]):
+                    out[o, k, i] = zero
 
 
 def _index(out: np.ndarray, x: np.ndarray, *indices: np.ndarray, dims: Dims, last: bool) -> None:
     places, _ = _places("index", indices, _sizes(x.shape, dims))
     rows = _merged(x, dims)
     picked = out.reshape(rows.shape[0], places.size, rows.shape[2])
-    if out.size:
-        np.take(rows, places, 1, picked, "clip")  # checked above; "raise" would copy once more
+    _pick_rows.run(picked, rows, places)
     if last:
-        picked[:, _overwritten(places, rows.shape[1])] = 0
+        _clear_overwritten.run(picked, places, np.empty(rows.shape[1], np.int64))
 
 
 def _index_ref(x: np.ndarray, *indices: Any, dims: Dims, last: bool = False) -> np.ndarray:
@@ -133,6 +150,7 @@ index = op(
     "index",
     math=r"x_{\mathrm{index}}",
     dmath=(r"\text{zeros, with } g \text{ added at index}", None),
+    checks=True,
     kernel=_index,
     shape=lambda x, *indices, dims, last: _indexed_shape(x, indices, dims),
     exempt=("indices",),
@@ -157,12 +175,22 @@ def _add_rows(out, x, places):
                 into[i] += row[i]
 
 
+@kernel
+def _put_rows(out, x, places):
+    """Of several rows for one place, the last one stays."""
+    for o in range(x.shape[0]):
+        for k in range(places.size):
+            into, row = out[o, places[k]], x[o, k]
+            for i in range(row.size):
+                into[i] = row[i]
+
+
 def _add_at(out: np.ndarray, x: np.ndarray, places: np.ndarray) -> None:
     """out[:, places] += x, repeated places accumulating; many float32 into few in float64."""
     if out.dtype == np.float32 and places.size > 64 * out.shape[1]:
-        wide = out.astype(np.float64)
+        wide = moves.converted(out, dtypes.float64)
         _add_rows.run(wide, x, places)
-        out[...] = wide
+        moves.convert(out, wide)
     else:
         _add_rows.run(out, x, places)
 
@@ -171,11 +199,11 @@ def _unindex(
     out: np.ndarray, x: np.ndarray, *indices: np.ndarray, dims: Dims, shape: Any, last: bool
 ) -> None:
     places, _ = _places("unindex", indices, _sizes(out.shape, dims))
-    out[...] = 0
+    moves.fill(out, 0)
     rows = _merged(out, dims)
     values = x.reshape(rows.shape[0], places.size, rows.shape[2])
     if last:
-        rows[:, places] = values
+        _put_rows.run(rows, values, places)
     else:
         _add_at(rows, values, places)
     _return(out, rows, dims)
@@ -185,7 +213,7 @@ def _return(out: np.ndarray, rows: np.ndarray, dims: Dims) -> None:
     """Write what was done to `rows`, the merged form of `out`, to where it belongs."""
     if not _together(dims):
         front = np.moveaxis(out, dims, range(len(dims)))
-        front[...] = rows.reshape(front.shape)
+        moves.copy(front, rows.reshape(front.shape))
 
 
 def _unindex_ref(x: Any, *indices: Any, dims: Dims, shape: Any, last: bool = False) -> Any:
@@ -201,6 +229,7 @@ unindex = op(
     "unindex",
     math=r"\text{zeros, with } x \text{ added at index}",
     dmath=(r"g_{\mathrm{index}}", None),
+    checks=True,
     kernel=_unindex,
     shape=lambda x, *indices, dims, shape, last: tuple(shape),
     exempt=("indices",),
@@ -240,14 +269,13 @@ def _index_put(
     shape = _indexed_shape(x.shape, [index.shape for index in indices], dims)
     if shapes.broadcast("index_put", update.shape, shape) != shape:
         raise ShapeError(f"index_put: update {update.shape} does not fit the indexed part {shape}")
-    out[...] = x
+    moves.copy(out, x)
     rows = _merged(out, dims)
-    values = np.ascontiguousarray(np.broadcast_to(update, shape))
-    values = values.reshape(rows.shape[0], places.size, rows.shape[2])
+    values = moves.spread(update, shape).reshape(rows.shape[0], places.size, rows.shape[2])
     if accumulate:
         _add_at(rows, values, places)
     else:
-        rows[:, places] = values
+        _put_rows.run(rows, values, places)
     _return(out, rows, dims)
 
 
@@ -266,6 +294,7 @@ _index_put_op = op(
     "index_put",
     math=r"x \text{ with update at index}",
     dmath=(r"g \text{ with 0 at index}", r"g_{\mathrm{index}}", None),
+    checks=True,
     kernel=_index_put,
     shape=lambda x, update, *indices, dims, accumulate: x,
     exempt=("indices",),

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd import shapes
+from autograd import moves, shapes
 from autograd.errors import ShapeError
-from autograd.op import Sample, function, op, ops
+from autograd.op import Sample, function, op, ops, quiet
 from autograd.shapes import axis_index
 
 
@@ -43,7 +43,7 @@ _cat_op = op(
     "cat",
     math=r"[x_1 \; x_2 \cdots]",
     dmath=(r"g \text{ at the place of } x_i",),
-    kernel=lambda out, *xs, dim: np.concatenate(xs, dim, out=out),
+    kernel=lambda out, *xs, dim: quiet.run(np.concatenate, xs, dim, out),
     shape=_cat_shape,
     ref=lambda *xs, dim=0: np.concatenate(xs, dim),
     vjp=(_cat_grad,),
@@ -69,7 +69,7 @@ def _stack_shape(*xs: shapes.Shape, dim: int) -> shapes.Shape:
 def _stack(out: np.ndarray, *xs: np.ndarray, dim: int) -> None:
     rows = out if dim == 0 else np.moveaxis(out, dim, 0)
     for i, x in enumerate(xs):
-        rows[i] = x
+        moves.copy(rows[i, ...], x)
 
 
 _stack_op = op(

@@ -10,11 +10,11 @@ from autograd import shapes, vmath
 from autograd.classes import (
     MODES,
     by_class,
-    check_numbers,
     class_dim,
     class_numbers,
     index_shape,
     require_classes,
+    require_numbers,
 )
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
@@ -59,7 +59,7 @@ def _nll_grad(out, v, target, weight, mode, ignore):
     if mode == 2:
         share = 0.0
         for t in target:
-            if t != ignore:
+            if t != ignore and 0 <= t < out.shape[1]:
                 share += 1.0 if weight is None else weight[t]
     for n in range(out.shape[0]):
         for c in range(out.shape[1]):
@@ -68,8 +68,11 @@ def _nll_grad(out, v, target, weight, mode, ignore):
         for d in range(inner):
             t = target[n * inner + d]
             if t != ignore:
+                if t < 0 or t >= out.shape[1]:
+                    return 1
                 w = 1.0 if weight is None else weight[t]
                 out[n, t, d] = -(v[n * inner + d] if mode == 0 else v[0] / share) * w
+    return 0
 
 
 def _run_nll(
@@ -83,8 +86,8 @@ def _run_nll(
 ) -> None:
     require_float("nll_loss", out)
     log_p, target = by_class(log_p), class_numbers("nll_loss", target)
-    _nll.run(out.ravel(), log_p, target, weight, MODES[reduction], ignore_index)
-    check_numbers("nll_loss", out, target, log_p.shape[1], ignore_index)
+    if _nll.run(out.ravel(), log_p, target, weight, MODES[reduction], ignore_index):
+        require_numbers("nll_loss", target, log_p.shape[1], ignore_index)
 
 
 def _run_nll_grad(
@@ -97,8 +100,9 @@ def _run_nll_grad(
     reduction: str,
     ignore_index: int,
 ) -> None:
-    target = class_numbers("nll_loss", target)
-    _nll_grad.run(by_class(out), v.ravel(), target, weight, MODES[reduction], ignore_index)
+    target, into = class_numbers("nll_loss", target), by_class(out)
+    if _nll_grad.run(into, v.ravel(), target, weight, MODES[reduction], ignore_index):
+        require_numbers("nll_loss", target, into.shape[1], ignore_index)
 
 
 def _picks(shape: shapes.Shape, target: Any, weight: Any, ignore_index: int) -> Any:
@@ -143,6 +147,7 @@ nll_loss_grad = op(
     "nll_loss_grad",
     math=r"-v\,w_t\,[c = t]",
     dmath=(r"-\textstyle\sum_n w_{t_n} g_{n t_n}", None, None),
+    checks=True,
     kernel=_run_nll_grad,
     shape=lambda v, target, weight, *, shape, reduction, ignore_index: shape,
     types="same",
@@ -173,6 +178,7 @@ nll_loss = op(
     "nll_loss",
     math=r"-\textstyle\sum_n w_{t_n} x_{n t_n} / \sum_n w_{t_n}",
     dmath=(r"-\frac{g\,w_t}{\sum w_t}\,[c = t]", None, None),
+    checks=True,
     kernel=_run_nll,
     shape=lambda log_p, target, weight, *, reduction, ignore_index: index_shape(
         "nll_loss", log_p, target, weight, reduction

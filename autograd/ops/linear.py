@@ -14,59 +14,14 @@ import numpy as np
 from autograd import kernel as kernels, shapes
 from autograd.axes import FEW, sum_of_rows
 from autograd.errors import ShapeError
-from autograd.kernel import device, kernel
-from autograd.op import Sample, op, ops, quiet
-
-SMALL = 4096
-"""Multiplications up to which the loops win.  On the reference machine, float32, loop against BLAS:
-32x2x16 0.8 and 2.2 us, 8x64x8 1.7 and 2.0 us, 32x16x16 2.3 and 2.0 us, 64x64x10 18 and 3 us."""
-
-
-@device
-def product(out, x, y):
-    """`out = x @ y`."""
-    m, k = x.shape
-    n = y.shape[1]
-    zero = out.dtype.type(0)
-    for i in range(m):
-        if n == 1:  # the general loop below would go through memory at every step
-            s = zero
-            for p in range(k):
-                s += x[i, p] * y[p, 0]
-            out[i, 0] = s
-            continue
-        for j in range(n):
-            out[i, j] = zero
-        for p in range(k):
-            a = x[i, p]
-            for j in range(n):
-                out[i, j] += a * y[p, j]
+from autograd.kernel import kernel
+from autograd.op import Sample, op, ops
+from autograd.products import SMALL, blas, in_order, product, product_nt, product_tn, rows
 
 
 @kernel
 def _product(out, x, y):
     product(out, x, y)
-
-
-@device
-def product_tn(out, x, y):
-    """`out = x.T @ y`."""
-    k, m = x.shape
-    n = y.shape[1]
-    zero = out.dtype.type(0)
-    for i in range(m):
-        for j in range(n):
-            out[i, j] = zero
-    for p in range(k):
-        if n == 1:
-            b = y[p, 0]
-            for i in range(m):
-                out[i, 0] += x[p, i] * b
-            continue
-        for i in range(m):
-            a = x[p, i]
-            for j in range(n):
-                out[i, j] += a * y[p, j]
 
 
 @kernel
@@ -76,28 +31,11 @@ def _product_tn(out, x, y):
 
 @kernel
 def _product_nt(out, x, y, bias):
-    """`out = x @ y.T + bias`, four columns at a time: four sums that do not wait for each other."""
-    m, k = x.shape
-    n = y.shape[0]
-    zero = out.dtype.type(0)
-    whole = n - n % 4
-    for i in range(m):
-        for j in range(0, whole, 4):
-            s0 = s1 = s2 = s3 = zero
-            for p in range(k):
-                a = x[i, p]
-                s0 += a * y[j, p]
-                s1 += a * y[j + 1, p]
-                s2 += a * y[j + 2, p]
-                s3 += a * y[j + 3, p]
-            out[i, j], out[i, j + 1], out[i, j + 2], out[i, j + 3] = s0, s1, s2, s3
-        for j in range(whole, n):
-            s = zero
-            for p in range(k):
-                s += x[i, p] * y[j, p]
-            out[i, j] = s
-        if bias is not None:
-            for j in range(n):
+    """`out = x @ y.T + bias`."""
+    product_nt(out, x, y)
+    if bias is not None:
+        for i in range(out.shape[0]):
+            for j in range(out.shape[1]):
                 out[i, j] += bias[j]
 
 
@@ -108,62 +46,43 @@ def _add_to_rows(out, bias):
             out[i, j] += bias[j]
 
 
-def _rows(x: np.ndarray) -> np.ndarray:
-    """`x` with all but its last dimension made one."""
-    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-
-
-def _in_order(x: np.ndarray) -> np.ndarray:
-    return x if x.flags.c_contiguous else x.copy()
-
-
-def _blas(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    """np.matmul, which hands transposed matrices to BLAS as is; what lies otherwise is copied."""
-    quiet.run(np.matmul, _for_blas(x), _for_blas(y), out)
-
-
-def _for_blas(x: np.ndarray) -> np.ndarray:
-    turned = x.ndim > 1 and x.swapaxes(-1, -2).flags.c_contiguous
-    return x if turned else _in_order(x)
-
-
 def _matmul(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     if y.ndim == 1:  # a vector is a matrix of one row, transposed
-        _matmul_nt(out.reshape(-1, 1), _rows(x), y.reshape(1, -1))
+        _matmul_nt(out.reshape(-1, 1), rows(x), y.reshape(1, -1))
     elif y.ndim > 2:
-        _blas(out, x, y)
+        blas(out, x, y)
     elif x.ndim != 2:
-        _matmul(_rows(out), _rows(x), y)
+        _matmul(rows(out), rows(x), y)
     elif out.size * x.shape[1] <= SMALL:
-        _product.run(out, _in_order(x), _in_order(y))
+        _product.run(out, in_order(x), in_order(y))
     else:
-        _blas(out, x, y)
+        blas(out, x, y)
 
 
 def _matmul_nt(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     if y.ndim == 2:
         _linear(out, x, y, None)
     else:
-        _blas(out, x, y.swapaxes(-1, -2))
+        blas(out, x, y.swapaxes(-1, -2))
 
 
 def _matmul_tn(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     if x.ndim == 2 == y.ndim and out.size * x.shape[0] <= SMALL:
-        _product_tn.run(out, _in_order(x), _in_order(y))
+        _product_tn.run(out, in_order(x), in_order(y))
     else:
-        _blas(out, x.swapaxes(-1, -2), y)
+        blas(out, x.swapaxes(-1, -2), y)
 
 
 def _linear(out: np.ndarray, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> None:
     if x.ndim != 2:
-        x, out = _rows(x), _rows(out)
+        x, out = rows(x), rows(out)
     if out.size * x.shape[1] <= SMALL:
-        bias = bias if bias is None else _in_order(bias)
-        _product_nt.run(out, _in_order(x), _in_order(weight), bias)
+        bias = bias if bias is None else in_order(bias)
+        _product_nt.run(out, in_order(x), in_order(weight), bias)
     else:
-        _blas(out, x, weight.T)
+        blas(out, x, weight.T)
         if bias is not None:
-            _add_to_rows.run(out, _in_order(bias))
+            _add_to_rows.run(out, in_order(bias))
 
 
 def _batch(op: str, x: shapes.Shape, y: shapes.Shape) -> shapes.Shape:

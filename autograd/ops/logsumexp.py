@@ -8,12 +8,32 @@ from typing import Any
 import numpy as np
 
 from autograd import vmath
-from autograd.axes import blocks, fold, lanes_for, plan
+from autograd.axes import blocks, extreme_of, fold, lanes_for, plan
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 
 exp = vmath.exp
 log = vmath.log
+
+
+@kernel
+def _tops(out, x, lanes):
+    """The maxima, 0 in the place of infinities, whose exp is right by itself."""
+    zero, least = out.dtype.type(0), out.dtype.type(-np.inf)
+    for o in range(x.shape[0]):
+        top = out[o]
+        if x.shape[2] == 1 and x.shape[1]:
+            best = extreme_of(x[o, :, 0], lanes, True)
+            top[0] = zero if abs(best) == np.inf else best
+            continue
+        for i in range(top.size):
+            top[i] = least
+        for j in range(x.shape[1]):
+            row = x[o, j]
+            for i in range(top.size):
+                top[i] = row[i] if (row[i] > top[i]) | (row[i] != row[i]) else top[i]
+        for i in range(top.size):
+            top[i] = zero if abs(top[i]) == np.inf else top[i]
 
 
 @kernel
@@ -51,10 +71,10 @@ def _exp_columns(out, x, shift, terms, lanes):
 def _logsumexp(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool) -> None:
     _, _, order, (outer, n, inner) = plan("logsumexp", x.shape, dim, keepdim)
     x = blocks(x, order, (outer, n, inner))
-    shift = np.maximum.reduce(x, 1, initial=-math.inf)
-    shift[np.isinf(shift)] = 0  # exp of an infinity is right by itself
+    shift = np.empty((outer, inner), x.dtype)
     lanes = lanes_for(n, inner)
     terms = np.empty(lanes.size, out.dtype)
+    _tops.run(shift, x, terms)
     if inner == 1:
         rows = out.reshape(outer), x.reshape(outer, n), shift.reshape(outer)
         _exp_rows.run(*rows, terms, lanes)

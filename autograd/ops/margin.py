@@ -14,16 +14,17 @@ from autograd.classes import MODES, as_matrix, require_int64, require_range, row
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
-from autograd.reduction import has_nan, reduce, reduced_shape, require_float
+from autograd.reduction import reduce, reduced_shape, require_float
 
 
 @kernel
 def _multi(out, x, target, weight, mode, p, margin):
     rows, classes = x.shape
     zero, margin = x.dtype.type(0), x.dtype.type(margin)
-    total = 0.0
+    total, wrong = 0.0, 0
     for n in range(rows):
         y, row = target[n], x[n]
+        wrong += y < 0 or y >= classes
         loss = np.nan
         if 0 <= y < classes:
             loss = 0.0
@@ -38,6 +39,7 @@ def _multi(out, x, target, weight, mode, p, margin):
             out[n] = loss
     if mode > 0:
         out[0] = total / rows if mode == 2 else total
+    return wrong
 
 
 def _run_multi(
@@ -53,8 +55,7 @@ def _run_multi(
     require_float("multi_margin_loss", x)
     require_int64("multi_margin_loss", target)
     x, target = as_matrix(x), target.ravel()
-    _multi.run(out.ravel(), x, target, weight, MODES[reduction], int(p), float(margin))
-    if has_nan(out):
+    if _multi.run(out.ravel(), x, target, weight, MODES[reduction], int(p), float(margin)):
         require_range("multi_margin_loss", target, 0, x.shape[1])
 
 
@@ -143,6 +144,7 @@ multi_margin_loss = op(
         None,
         None,
     ),
+    checks=True,
     kernel=_run_multi,
     shape=_multi_shape,
     types="same",

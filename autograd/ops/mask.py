@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import dtypes, shapes
+from autograd import dtypes, moves, shapes
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
 from autograd.op import Sample, function, op, ops
@@ -24,8 +24,8 @@ def _masked_fill(out: np.ndarray, x: np.ndarray, mask: np.ndarray, value: np.nda
     if mask.shape == x.shape == out.shape and value.size == 1:
         _fill.run(out.reshape(-1), x.reshape(-1), mask.reshape(-1), value.reshape(-1))
     else:
-        np.copyto(out, x)
-        np.copyto(out, value, where=mask)
+        moves.copy(out, x)
+        moves.copy_where(out, value, mask)
 
 
 _MASK = np.array([[True, False, True], [False, False, True]])
@@ -54,15 +54,32 @@ masked_fill = op(
 )
 
 
+@kernel
+def _list_places(out, x, sizes):
+    """The indices, in row-major order, of what is not 0; 1 if they are not as many as `out` has."""
+    count = 0
+    for i in range(x.size):
+        if x[i] != 0:
+            if count < out.shape[0]:
+                rest = i
+                for k in range(sizes.size):
+                    d = sizes.size - 1 - k
+                    out[count, d] = rest % sizes[d]
+                    rest //= sizes[d]
+            count += 1
+    return 1 if count != out.shape[0] else 0
+
+
 def _nonzero(out: np.ndarray, x: np.ndarray, *, count: int) -> None:
-    if x.ndim:
-        for column, places in enumerate(np.nonzero(x)):
-            out[:, column] = places
+    sizes = moves.frozen(np.array(x.shape, dtypes.int64))
+    if _list_places.run(out, x.reshape(-1), sizes):
+        raise ShapeError(f"nonzero: {count} elements were to be there of {np.count_nonzero(x)}")
 
 
 nonzero_places = op(
     "nonzero_places",
     math=r"\{i : x_i \ne 0\}",
+    checks=True,
     kernel=_nonzero,
     shape=lambda x, *, count: (count, len(x)),
     result=dtypes.int64,
@@ -115,18 +132,30 @@ def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
     return ops.index_put(x, places, values)
 
 
+@kernel
+def _mark(out, x):
+    for i in range(x.size):
+        for c in range(out.shape[1]):
+            out[i, c] = 0
+        k = np.int64(x[i])
+        if k < 0 or k >= out.shape[1]:
+            return 1
+        out[i, k] = 1
+    return 0
+
+
 def _one_hot(out: np.ndarray, x: np.ndarray, *, num_classes: int) -> None:
-    flat = x.reshape(-1)
-    if flat.size and not 0 <= flat.min() <= flat.max() < num_classes:
-        wrong = flat[(flat < 0) | (flat >= num_classes)][0]
-        raise IndexError(f"one_hot: class {wrong} is out of range; expected 0 to {num_classes - 1}")
-    out[...] = 0
-    out.reshape(flat.size, num_classes)[np.arange(flat.size), flat] = 1
+    if _mark.run(out.reshape(x.size, num_classes), x.reshape(-1)):
+        wrong = x[(x < 0) | (x >= num_classes)][0]
+        raise RuntimeError(
+            f"one_hot: class {wrong} is out of range; expected 0 to {num_classes - 1}"
+        )
 
 
 _one_hot_op = op(
     "one_hot",
     math=r"[x = c]",
+    checks=True,
     kernel=_one_hot,
     shape=lambda x, *, num_classes: (*x, num_classes),
     result=dtypes.int64,

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd import shapes
+from autograd import moves, shapes
 from autograd.axes import blocks, fold, lanes_for, plan
 from autograd.errors import DtypeError, ShapeError
 from autograd.kernel import kernel
-from autograd.op import Sample, function, op, ops
+from autograd.op import Sample, function, op, ops, quiet
 
 
 def _degrees(op: str, shape: shapes.Shape, dim: Any, correction: float) -> float:
@@ -26,7 +26,7 @@ def _inverse(n: float) -> float:
 @kernel
 def _square_rows(out, x, center, lanes, divisor):
     for o in range(x.shape[0]):
-        row, c = x[o], np.float64(center[o])
+        row, c = x[o], 0.0 if center is None else np.float64(center[o])
         lanes[:] = 0.0
         for start in range(0, row.size, lanes.size):
             part = row[start : start + lanes.size]
@@ -40,29 +40,30 @@ def _square_rows(out, x, center, lanes, divisor):
 def _square_columns(out, x, center, lanes, divisor):
     for o in range(x.shape[0]):
         for start in range(0, x.shape[2], lanes.size):
-            c = center[o, start : start + lanes.size]
-            for i in range(c.size):
+            size = min(lanes.size, x.shape[2] - start)
+            for i in range(size):
                 lanes[i] = 0.0
             for j in range(x.shape[1]):
-                part = x[o, j, start : start + lanes.size]
-                for i in range(part.size):
-                    d = np.float64(part[i]) - c[i]
+                part = x[o, j, start : start + size]
+                for i in range(size):
+                    d = np.float64(part[i])
+                    if center is not None:
+                        d -= center[o, start + i]
                     lanes[i] += d * d
-            for i in range(c.size):
+            for i in range(size):
                 out[o, start + i] = lanes[i] / divisor
 
 
-def _add_squares(out: np.ndarray, x: np.ndarray, center: np.ndarray, divisor: float) -> None:
-    """The sum of (x - center)^2 / divisor over the middle of x (outer, n, inner)."""
+def _add_squares(out: np.ndarray, x: np.ndarray, center: Any, divisor: float) -> None:
+    """The sum of (x - center)^2 / divisor over the middle of x (outer, n, inner); None is 0."""
     outer, n, inner = x.shape
     if inner == 1:
-        rows = out.reshape(outer), x.reshape(outer, n), center.reshape(outer)
-        _square_rows.run(*rows, lanes_for(n, 1), divisor)
+        center = None if center is None else center.reshape(outer)
+        _square_rows.run(out.reshape(outer), x.reshape(outer, n), center, lanes_for(n, 1), divisor)
     else:
         flat = (outer, inner)
-        _square_columns.run(
-            out.reshape(flat), x, center.reshape(flat), lanes_for(n, inner), divisor
-        )
+        center = None if center is None else center.reshape(flat)
+        _square_columns.run(out.reshape(flat), x, center, lanes_for(n, inner), divisor)
 
 
 # Variance
@@ -76,7 +77,7 @@ def _var(out: np.ndarray, x: np.ndarray, *, dim: Any, correction: float, keepdim
 
 def _std(out: np.ndarray, x: np.ndarray, **meta: Any) -> None:
     _var(out, x, **meta)
-    np.sqrt(out, out=out)
+    quiet.run(np.sqrt, out, out)
 
 
 def _deviation(x: Any, dim: Any) -> Any:
@@ -221,24 +222,24 @@ def _order(p: Any) -> float:
 
 
 def _norm(out: np.ndarray, x: np.ndarray, *, p: Any, dim: Any, keepdim: bool) -> None:
-    _, axes, order, sizes = plan("norm", x.shape, dim, keepdim)
+    _, _, order, sizes = plan("norm", x.shape, dim, keepdim)
     p = _order(p)
     if p == 2:
-        zeros = np.zeros((sizes[0], sizes[2]), out.dtype)
-        _add_squares(out, blocks(x, order, sizes), zeros, 1.0)
-        np.sqrt(out, out=out)
-    elif math.isinf(p):
-        if not sizes[1]:
-            raise ShapeError(f"norm: the {p} norm over no elements of shape {x.shape} has no value")
-        extreme = np.maximum if p > 0 else np.minimum
-        extreme.reduce(abs(x), axes, out=out, keepdims=keepdim)
+        _add_squares(out, blocks(x, order, sizes), None, 1.0)
+        quiet.run(np.sqrt, out, out)
     elif p == 0:
-        out[...] = np.count_nonzero(x, axes, keepdims=keepdim)
+        moves.convert(out, ops.count_nonzero(x, dim=dim, keepdim=keepdim))
     else:
-        with np.errstate(all="ignore"):
-            powers = abs(x) if p == 1 else abs(x) ** p
-            total = ops.sum(powers, dim=dim, keepdim=keepdim)
-            out[...] = total if p == 1 else total ** (1 / p)
+        if math.isinf(p) and not sizes[1]:
+            raise ShapeError(f"norm: the {p} norm over no elements of shape {x.shape} has no value")
+        size = np.empty(x.shape, x.dtype)
+        quiet.run(np.absolute, x, size)
+        if p != 1 and not math.isinf(p):
+            quiet.run(np.power, size, p, size)
+        reduce = ops.sum if not math.isinf(p) else ops.amax if p > 0 else ops.amin
+        moves.copy(out, reduce(size, dim=dim, keepdim=keepdim))
+        if p != 1 and not math.isinf(p):
+            quiet.run(np.power, out, 1 / p, out)
 
 
 def _norm_grad(g: Any, out: Any, x: Any, x_shape: Any, p: Any, dim: Any, keepdim: bool) -> Any:

@@ -15,7 +15,7 @@ from autograd.classes import MODES, as_matrix, require_int64, require_range, row
 from autograd.errors import ShapeError
 from autograd.kernel import device, kernel
 from autograd.op import Sample, op, ops
-from autograd.reduction import has_nan, reduce, reduced_shape, require_float
+from autograd.reduction import reduce, reduced_shape, require_float
 
 
 @device
@@ -37,10 +37,11 @@ def _mark(right, labels):
 def _multilabel(out, x, target, right, mode):
     rows, classes = x.shape
     zero, one = x.dtype.type(0), x.dtype.type(1)
-    total = 0.0
+    total, wrong = 0.0, 0
     for n in range(rows):
         row, labels = x[n], target[n]
         count, loss = _mark(right, labels), 0.0
+        wrong += count < 0
         for k in range(count):
             edge = one - row[labels[k]]
             for j in range(classes):
@@ -53,6 +54,7 @@ def _multilabel(out, x, target, right, mode):
             out[n] = loss
     if mode > 0:
         out[0] = total / rows if mode == 2 else total
+    return wrong
 
 
 @kernel
@@ -79,8 +81,7 @@ def _run_multilabel(out: np.ndarray, x: np.ndarray, target: np.ndarray, *, reduc
     require_int64("multilabel_margin_loss", target)
     x, target = as_matrix(x), as_matrix(target)
     right = np.empty(x.shape[1], np.bool_)
-    _multilabel.run(out.ravel(), x, target, right, MODES[reduction])
-    if has_nan(out):
+    if _multilabel.run(out.ravel(), x, target, right, MODES[reduction]):
         require_range("multilabel_margin_loss", target, -1, x.shape[1])
 
 
@@ -174,6 +175,7 @@ multilabel_margin_loss = op(
     "multilabel_margin_loss",
     math=r"\frac{1}{N C} \textstyle\sum_n \sum_y \sum_j \max(0, 1 - x_y + x_j)",
     dmath=(r"\frac{g}{N C} \textstyle\sum_y \sum_j [1 - x_y + x_j > 0] (e_j - e_y)", None),
+    checks=True,
     kernel=_run_multilabel,
     shape=_multilabel_shape,
     types="same",

@@ -125,11 +125,28 @@ def _pow_exponent(g: Any, out: Any, x: Any, y: Any) -> Any:
     return ops.mul(g, ops.where(constant, 0.0, slope))
 
 
+@kernel
+def _has_negative(y):
+    for i in range(y.size):
+        if y[i] < 0:
+            return 1
+    return 0
+
+
+def _pow(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+    if out.dtype.kind == "i" and _has_negative.run(y.reshape(-1)):
+        raise ValueError(
+            "pow: integers to negative integer powers are not allowed; use floats: x.float()"
+        )
+    quiet.run(np.power, x, y, out)
+
+
 power = op(
     "pow",
     math=r"x^y",
     dmath=(r"g\,y\,x^{y-1}", r"g\,x^y \ln x"),
-    kernel=lambda out, x, y: quiet.run(np.power, x, y, out),
+    checks=True,
+    kernel=_pow,
     shape=lambda x, y: shapes.broadcast("pow", x, y),
     broadcasts=True,
     ref=lambda x, y: np.power(x, y),

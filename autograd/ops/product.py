@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd import dtypes, shapes
+from autograd import dtypes, moves, shapes
+from autograd.axes import plan
+from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
 from autograd.shapes import axis_index
 
@@ -19,11 +21,35 @@ def _prod_axis(x: shapes.Shape, dim: Any) -> int | None:
     return axis_index(dim, len(x), "prod")
 
 
+@kernel
+def _multiply(out, x, total):
+    one = total.dtype.type(1)
+    for o in range(x.shape[0]):
+        if x.shape[2] == 1:  # four products, since one would wait for each multiplication
+            row, a, b, c, d = x[o, :, 0], one, one, one, one
+            for j in range(0, row.size - 3, 4):
+                a *= row[j]
+                b *= row[j + 1]
+                c *= row[j + 2]
+                d *= row[j + 3]
+            for j in range(row.size - row.size % 4, row.size):
+                a *= row[j]
+            out[o, 0] = (a * b) * (c * d)
+            continue
+        for i in range(total.size):
+            total[i] = one
+        for j in range(x.shape[1]):
+            for i in range(total.size):
+                total[i] *= x[o, j, i]
+        for i in range(total.size):
+            out[o, i] = total[i]
+
+
 def _prod(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool, dtype: Any) -> None:
-    wide = dtypes.float64 if out.dtype.kind == "f" else out.dtype
-    with np.errstate(all="ignore"):
-        total = np.prod(x, _prod_axis(x.shape, dim), wide, keepdims=bool(keepdim))
-        out[...] = total
+    sizes = plan("prod", x.shape, _prod_axis(x.shape, dim), keepdim)[3]
+    total = np.empty(sizes[2], dtypes.float64 if out.dtype.kind == "f" else dtypes.int64)
+    x = moves.converted(x, out.dtype) if out.dtype.kind != "f" else x
+    _multiply.run(out.reshape(sizes[0], sizes[2]), x.reshape(sizes), total)
 
 
 def _prod_shape(x: shapes.Shape, *, dim: Any, keepdim: bool, dtype: Any) -> shapes.Shape:

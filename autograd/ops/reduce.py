@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd import dtypes, shapes
-from autograd.axes import FEW, sum_of_rows
+from autograd import dtypes, moves, shapes
+from autograd.axes import FEW, blocks, plan, sum_of_rows
 from autograd.errors import DtypeError
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
@@ -135,11 +135,34 @@ def _add_up(out: np.ndarray, x: np.ndarray, steps: Steps, count: float = 1.0) ->
 
 def _sum(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool, dtype: Any) -> None:
     if out.dtype.kind != "f":
-        axes = shapes.axis_indices(dim, x.ndim, "sum")
-        np.sum(x, axes, out.dtype, out, keepdim)
+        _, _, order, sizes = plan("sum", x.shape, dim, keepdim)
+        _add_whole(out, blocks(moves.converted(x, out.dtype), order, sizes))
         return
-    x = x if x.dtype.kind == "f" else x.astype(out.dtype)
+    x = x if x.dtype.kind == "f" else moves.converted(x, out.dtype)
     _add_up(out, x, _plan("sum", x.shape, _hashable(dim), keepdim)[1])
+
+
+@kernel
+def _sum_whole(out, x, sums):
+    for o in range(x.shape[0]):
+        if x.shape[2] == 1:
+            row, s = x[o, :, 0], 0
+            for j in range(row.size):
+                s += np.int64(row[j])
+            out[o, 0] = s
+            continue
+        for i in range(sums.size):
+            sums[i] = 0
+        for j in range(x.shape[1]):
+            for i in range(sums.size):
+                sums[i] += np.int64(x[o, j, i])
+        for i in range(sums.size):
+            out[o, i] = sums[i]
+
+
+def _add_whole(out: np.ndarray, x: np.ndarray) -> None:
+    """The sum of whole numbers over the middle of x (outer, n, inner)."""
+    _sum_whole.run(out.reshape(x.shape[0], x.shape[2]), x, np.empty(x.shape[2], dtypes.int64))
 
 
 def _sum_dtype(x: np.ndarray, *, dim: Any, keepdim: bool, dtype: Any) -> np.dtype:
@@ -192,7 +215,7 @@ sum_ = op(
 
 def _mean(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool, dtype: Any) -> None:
     _, steps, count = _plan("mean", x.shape, _hashable(dim), keepdim)
-    _add_up(out, x if x.dtype.kind == "f" else x.astype(out.dtype), steps, float(count))
+    _add_up(out, moves.converted(x, out.dtype) if x.dtype.kind != "f" else x, steps, float(count))
 
 
 def _mean_dtype(x: np.ndarray, *, dim: Any, keepdim: bool, dtype: Any) -> np.dtype:
@@ -318,8 +341,8 @@ def _sum_to(out: np.ndarray, x: np.ndarray, *, shape: shapes.Shape) -> None:
     elif x.dtype.kind == "f":
         _add_up(out, x, _broadcast_steps(x.shape, out.shape))
     else:
-        axes = _broadcast_axes(x.shape, out.shape)
-        out[...] = x.sum(axes, out.dtype).reshape(out.shape)
+        _, _, order, sizes = plan("sum_to", x.shape, _broadcast_axes(x.shape, out.shape), False)
+        _add_whole(out, blocks(x, order, sizes))
 
 
 sum_to = op(

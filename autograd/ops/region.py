@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from autograd import moves
 from autograd.errors import ShapeError
+from autograd.kernel import kernel
 from autograd.op import Sample, function, op, ops
 from autograd.shapes import axis_index
 
@@ -66,16 +68,31 @@ def _write(out: np.ndarray, steps: Steps, values: Any) -> None:
     for step, meta in steps:
         region = step.kernel(region, **meta)
     if np.may_share_memory(region, out):
-        region[...] = values
+        _put(region, values)
     else:
         places = np.arange(out.size).reshape(out.shape)
         for step, meta in steps:
             places = step.kernel(places, **meta)
-        out.reshape(-1)[places] = values
+        room = np.empty(places.shape, out.dtype)
+        _put(room, values)
+        _scatter.run(out.reshape(-1), moves.frozen(places.reshape(-1)), room.reshape(-1))
+
+
+def _put(region: np.ndarray, values: Any) -> None:
+    if isinstance(values, np.ndarray):
+        moves.copy(region, values)
+    else:
+        moves.fill(region, values)
+
+
+@kernel
+def _scatter(out, places, values):
+    for i in range(places.size):
+        out[places[i]] = values[i]
 
 
 def _put_view(out: np.ndarray, base: np.ndarray, update: np.ndarray, *, steps: Steps) -> None:
-    out[...] = base
+    moves.copy(out, base)
     _write(out, steps, update)
 
 
@@ -111,7 +128,7 @@ put_view = op(
 
 
 def _erase(out: np.ndarray, x: np.ndarray, *, steps: Steps) -> None:
-    out[...] = x
+    moves.copy(out, x)
     _write(out, steps, 0)
 
 
@@ -133,7 +150,7 @@ erase = op(
 
 
 def _embed(out: np.ndarray, x: np.ndarray, *, steps: Steps, shape: Any) -> None:
-    out[...] = 0
+    moves.fill(out, 0)
     _write(out, steps, x)
 
 
@@ -156,9 +173,11 @@ embed = op(
 
 
 def _copy_to(out: np.ndarray, x: np.ndarray, src: np.ndarray) -> None:
+    extra = src.ndim - out.ndim
+    if extra > 0 and src.shape[:extra] == (1,) * extra:
+        src = src.reshape(src.shape[extra:])
     try:
-        with np.errstate(invalid="ignore", over="ignore"):
-            out[...] = src
+        moves.copy(out, moves.converted(src, out.dtype))
     except ValueError:
         raise ShapeError(f"copy_to: {src.shape} does not broadcast to {out.shape}") from None
 
@@ -180,6 +199,7 @@ copy_to = op(
     exempt=("src",),
     ref=lambda x, src: np.broadcast_to(src, x.shape).astype(x.dtype),
     vjp=(lambda g: ops.copy_to(g, 0.0), _back),
+    scalar=lambda x, src: float(src),
     samples=(
         Sample((3, 4), (3, 4)),
         Sample((3, 4), (1, 4)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from autograd import dtypes, moves
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops, quiet
 
@@ -51,7 +52,21 @@ trunc = op(
 
 
 def _round(out: np.ndarray, x: np.ndarray, *, decimals: int) -> None:
-    quiet.run(np.round, x, decimals, out)
+    """As np.round: scaled by a power of ten, made whole, and scaled back."""
+    if x.dtype.kind != "f" and decimals >= 0:
+        moves.copy(out, x)
+        return
+    if not decimals:
+        quiet.run(np.rint, x, out)
+        return
+    scaled = moves.converted(x, dtypes.float64) if x.dtype.kind != "f" else x
+    room = np.empty(scaled.shape, scaled.dtype)
+    power = 10.0 ** abs(decimals)
+    forth, back = (np.multiply, np.true_divide) if decimals > 0 else (np.true_divide, np.multiply)
+    quiet.run(forth, scaled, power, room)
+    quiet.run(np.rint, room, room)
+    quiet.run(back, room, power, room)
+    moves.convert(out, room)
 
 
 round_ = op(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import dtypes, shapes, vmath
+from autograd import dtypes, moves, shapes, vmath
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
@@ -68,7 +68,7 @@ def _scan_dtype(x: np.ndarray, *, dtype: Any, **_: Any) -> np.dtype:
 
 
 def _cumsum(out: np.ndarray, x: np.ndarray, *, dim: int, dtype: Any, reverse: bool) -> None:
-    x, into = _blocks(x.astype(out.dtype, copy=False), dim, "cumsum"), _blocks(out, dim, "cumsum")
+    x, into = _blocks(moves.converted(x, out.dtype), dim, "cumsum"), _blocks(out, dim, "cumsum")
     _sums.run(into, x, _totals(into), reverse)
 
 
@@ -170,8 +170,8 @@ def _shift(out: np.ndarray, x: np.ndarray, *, dim: int, fill: float, reverse: bo
     into, rows = _blocks(out, dim, "shift"), _blocks(x, dim, "shift")
     if reverse:
         into, rows = into[:, ::-1], rows[:, ::-1]
-    into[:, :1] = fill
-    into[:, 1:] = rows[:, :-1]
+    moves.fill(into[:, :1], fill)
+    moves.copy(into[:, 1:], rows[:, :-1])
 
 
 def _shift_ref(x: Any, *, dim: int, fill: float = 0.0, reverse: bool = False) -> Any:
@@ -215,7 +215,7 @@ def _products(out, x, total):
 
 
 def _cumprod(out: np.ndarray, x: np.ndarray, *, dim: int, dtype: Any) -> None:
-    x, into = _blocks(x.astype(out.dtype, copy=False), dim, "cumprod"), _blocks(out, dim, "cumprod")
+    x, into = _blocks(moves.converted(x, out.dtype), dim, "cumprod"), _blocks(out, dim, "cumprod")
     _products.run(into, x, _totals(into))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import dtypes, shapes
+from autograd import dtypes, moves, shapes
 from autograd.errors import DtypeError
 from autograd.kernel import kernel
 from autograd.op import METHODS, Sample, function, op, ops
@@ -156,9 +156,9 @@ def _clamp_bounds(dtype: np.dtype, min: Any, max: Any) -> tuple[Any, Any]:
 def _clamp_any(out: np.ndarray, x: np.ndarray, *, min: Any, max: Any) -> None:
     low, high = _clamp_bounds(out.dtype, min, max)
     if low != low or high != high:
-        out.fill(math.nan)
+        moves.fill(out, math.nan)
     else:
-        _clamp.run(out.reshape(-1), x.astype(out.dtype, copy=False).reshape(-1), low, high)
+        _clamp.run(out.reshape(-1), moves.converted(x, out.dtype).reshape(-1), low, high)
 
 
 def _clamp_shape(x: shapes.Shape, *, min: Any, max: Any) -> shapes.Shape:
@@ -236,8 +236,8 @@ clamp_grad = op(
 
 
 def _where(out: np.ndarray, condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    np.copyto(out, y)
-    np.copyto(out, x, where=condition)
+    moves.copy(out, y)
+    moves.copy_where(out, x, condition)
 
 
 def _where_type(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.dtype:

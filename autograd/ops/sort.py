@@ -12,8 +12,9 @@ import numpy as np
 
 from autograd import dtypes, shapes
 from autograd.errors import ShapeError
-from autograd.kernel import device, kernel
+from autograd.kernel import kernel
 from autograd.op import Sample, function, op, ops
+from autograd.order import before, order
 from autograd.shapes import axis_index
 
 _FEW = 16
@@ -24,17 +25,16 @@ _TopK = namedtuple("topk", "values indices")
 _KthValue = namedtuple("kthvalue", "values indices")
 
 
-def _order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    """A stable order in which NaN counts as the largest."""
-    if not descending:
-        return np.argsort(x, axis, kind="stable")
-    backwards = np.argsort(np.flip(x, axis), axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(backwards, axis)
+def _blocks(x: np.ndarray, axis: int) -> np.ndarray:
+    """As (outer, n, inner), the axis in the middle."""
+    n = x.shape[axis] if x.ndim else 1
+    return x.reshape(shapes.numel(x.shape[:axis]), n, shapes.numel(x.shape[axis + 1 :]))
 
 
 def _argsort(out: np.ndarray, x: np.ndarray, *, dim: int, descending: bool, stable: bool) -> None:
     axis = axis_index(dim, x.ndim, "argsort")
-    out[...] = _order(x, axis, descending) if x.ndim else 0
+    if x.size:
+        order(_blocks(out, axis), _blocks(x, axis), descending)
 
 
 def _order_ref(x: Any, dim: int, descending: bool) -> Any:
@@ -81,14 +81,6 @@ def _topk_shape(x: Any, *, k: int, dim: int, largest: bool) -> Any:
     return (*x[:axis], k, *x[axis + 1 :]) if x else x
 
 
-@device
-def _better(v, other, largest):
-    """NaN counts as the largest."""
-    if largest:
-        return v > other or (v != v and other == other)
-    return v < other or (other != other and v == v)
-
-
 @kernel
 def _select(out, x, largest):
     """Keeps the best so far in order; an equal that comes later stays behind."""
@@ -97,10 +89,10 @@ def _select(out, x, largest):
         for i in range(x.shape[2]):
             for j in range(x.shape[1]):
                 v = x[o, j, i]
-                if j >= k and not _better(v, x[o, out[o, k - 1, i], i], largest):
+                if j >= k and not before(v, x[o, out[o, k - 1, i], i], largest):
                     continue
                 at = min(j, k - 1)
-                while at > 0 and _better(v, x[o, out[o, at - 1, i], i], largest):
+                while at > 0 and before(v, x[o, out[o, at - 1, i], i], largest):
                     out[o, at, i] = out[o, at - 1, i]
                     at -= 1
                 out[o, at, i] = j
@@ -108,13 +100,13 @@ def _select(out, x, largest):
 
 def _topk_places(out: np.ndarray, x: np.ndarray, *, k: int, dim: int, largest: bool) -> None:
     axis = axis_index(dim, x.ndim, "topk")
-    if not out.size or not x.ndim:
-        out[...] = 0
-    elif k <= _FEW:
-        flat = (-1, x.shape[axis], shapes.numel(x.shape[axis + 1 :]))
-        _select.run(out.reshape(-1, k, flat[2]), x.reshape(flat), largest)
+    if not out.size:
+        return
+    into, rows = _blocks(out, axis), _blocks(x, axis)
+    if k <= _FEW:
+        _select.run(into, rows, largest)
     else:
-        out[...] = np.take(_order(x, axis, largest), range(k), axis)
+        order(into, rows, largest)
 
 
 topk_places = op(
@@ -178,6 +170,21 @@ def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     return _KthValue(values, places)
 
 
+@kernel
+def _search(out, edges, x, right):
+    for i in range(x.size):
+        low, high = 0, edges.size
+        while low < high:
+            middle = (low + high) // 2
+            if before(edges[middle], x[i], False) or (
+                right and not before(x[i], edges[middle], False)
+            ):
+                low = middle + 1
+            else:
+                high = middle
+        out[i] = low
+
+
 def _searchsorted(
     out: np.ndarray, sorted_sequence: np.ndarray, input: np.ndarray, *, right: bool
 ) -> None:
@@ -185,7 +192,7 @@ def _searchsorted(
         raise ShapeError(
             f"searchsorted: sorted_sequence must be a vector, got shape {sorted_sequence.shape}"
         )
-    out[...] = np.searchsorted(sorted_sequence, input, "right" if right else "left")
+    _search.run(out.reshape(-1), sorted_sequence, input.reshape(-1), right)
 
 
 searchsorted = op(

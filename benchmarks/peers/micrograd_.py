@@ -37,11 +37,11 @@ def moons(w: dict[str, Any]) -> Step:
         scores = list(map(model, inputs))
         losses = [(1 + -yi * score).relu() for yi, score in zip(w["y"], scores)]
         data_loss = sum(losses) * (1.0 / len(losses))
-        loss = data_loss + 1e-4 * sum(p * p for p in model.parameters())
+        loss = data_loss + w["decay"] * sum(p * p for p in model.parameters())
         model.zero_grad()
         loss.backward()
         for p in model.parameters():
-            p.data -= 0.5 * p.grad
+            p.data -= w["lr"] * p.grad
         return loss
 
     return step

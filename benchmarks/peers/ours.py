@@ -1,4 +1,7 @@
-"""tapegrad, as its README would have it written.  `--compiled`: steps by `autograd.compile`."""
+"""tapegrad, as its README would have it written.
+
+`--compiled`: steps by `autograd.compile`; `--loop`: 200 steps by one call of `step.loop`.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from typing import Any
 import autograd
 import nn
 import optim
-from benchmarks.peers import Step, serve
+from benchmarks.peers import MANY, Built, Step, number_of, serve
 
-COMPILED = "--compiled" in sys.argv[1:]
+LOOP = "--loop" in sys.argv[1:]
+COMPILED = LOOP or "--compiled" in sys.argv[1:]
 
 
 def recorded(step: Any) -> Any:
@@ -38,12 +42,7 @@ class MLP(nn.Module):
         return self.layers(x)
 
 
-def xor(w: dict[str, Any]) -> Step:
-    """One training step on the four points."""
-    x, y = autograd.tensor(w["x"]), autograd.tensor(w["y"])
-    model, criterion = MLP(w["layers"], nn.Sigmoid()), nn.BCELoss()
-    optimizer = optim.Adam(model.parameters(), lr=w["lr"])
-
+def _training(model: Any, criterion: Any, optimizer: Any) -> Any:
     @recorded
     def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
@@ -52,36 +51,51 @@ def xor(w: dict[str, Any]) -> Step:
         optimizer.step()
         return loss
 
-    return lambda: step(x, y)
+    return step
 
 
-def _on_batches(w: dict[str, Any], step: Any) -> Step:
-    batches = [(autograd.tensor(x), autograd.tensor(y)) for x, y in zip(w["x"], w["y"])]
+def _on(batches: list[Any], step: Any) -> Step | Built:
+    """The step on the next batch; or many steps at once."""
+    if LOOP:
+        epoch = list(itertools.islice(itertools.cycle(batches), MANY))
+        return Built(lambda: step.loop(epoch), steps=MANY)
+    if len(batches) == 1:
+        x, y = batches[0]
+        return lambda: step(x, y)
     turn = itertools.cycle(batches)
     return lambda: step(*next(turn))
 
 
-def mlp(w: dict[str, Any]) -> Step:
-    """One training step on the next batch."""
-    model, criterion = MLP(w["layers"]), nn.CrossEntropyLoss()
-    optimizer = optim.Adam(model.parameters(), lr=w["lr"])
+def _batches(w: dict[str, Any]) -> list[Any]:
+    return [(autograd.tensor(x), autograd.tensor(y)) for x, y in zip(w["x"], w["y"])]
 
-    @recorded
-    def step(x: Any, y: Any) -> Any:
-        optimizer.zero_grad()
-        loss = criterion(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
 
-    return _on_batches(w, step)
+def xor(w: dict[str, Any]) -> Step | Built:
+    """Training on the four points."""
+    model = MLP(w["layers"], nn.Sigmoid())
+    step = _training(model, nn.BCELoss(), optim.Adam(model.parameters(), lr=w["lr"]))
+    return _on([(autograd.tensor(w["x"]), autograd.tensor(w["y"]))], step)
+
+
+def mlp(w: dict[str, Any]) -> Step | Built:
+    """Training as a classifier."""
+    model = MLP(w["layers"])
+    step = _training(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters(), lr=w["lr"]))
+    return _on(_batches(w), step)
 
 
 digits = mlp
 
 
-def regularized(w: dict[str, Any]) -> Step:
-    """One training step on the next batch, with all that the seed's guide regularises with."""
+def wide(w: dict[str, Any]) -> Step | Built:
+    """Training as a regression."""
+    model = MLP(w["layers"])
+    optimizer = optim.SGD(model.parameters(), lr=w["lr"], momentum=w["momentum"])
+    return _on(_batches(w), _training(model, nn.MSELoss(), optimizer))
+
+
+def regularized(w: dict[str, Any]) -> Step | Built:
+    """Training with normalisation, dropout, clipping and a schedule."""
     modules = list(MLP(w["layers"]).layers)
     for i, size in ((1, 256), (4, 128)):
         modules[i:i] = [nn.BatchNorm1d(size)]
@@ -105,7 +119,19 @@ def regularized(w: dict[str, Any]) -> Step:
         scheduler.step()
         return loss
 
-    return _on_batches(w, both)
+    return _on(_batches(w), both)
+
+
+def predict(w: dict[str, Any]) -> Step:
+    """Logits of one row."""
+    model, x = MLP(w["layers"]).eval(), autograd.tensor(w["x"])
+
+    @recorded
+    def step(x: Any) -> Any:
+        with autograd.no_grad():
+            return model(x)
+
+    return lambda: step(x)
 
 
 def _product(a: Any, b: Any, c: Any) -> Step:
@@ -148,27 +174,47 @@ def moons(w: dict[str, Any]) -> Step:
             x = [neuron(*unit, x, layer is not net[-1]) for unit in layer]
         return x[0]
 
+    @recorded
     def step() -> Any:
         inputs = [list(map(scalar, row)) for row in w["x"]]
         scores = list(map(model, inputs))
         losses = [(1 + -yi * score).relu() for yi, score in zip(w["y"], scores)]
         data_loss = sum(losses) * (1.0 / len(losses))
-        loss = data_loss + 1e-4 * sum(p * p for p in parameters)
+        loss = data_loss + w["decay"] * sum(p * p for p in parameters)
         for p in parameters:
             p.grad = None
         loss.backward()
         for p in parameters:
-            p.data -= 0.5 * p.grad
+            p.data -= w["lr"] * p.grad
         return loss
 
     return step
 
 
-STEPS = {"xor": xor, "mlp": mlp, "digits": digits, "regularized": regularized}
-SMALL = {f.__name__: f for f in (product_scalar, product_0d, product_1, moons)}
-CASES = STEPS if COMPILED else {**STEPS, **SMALL}
+def moons_tensors(w: dict[str, Any]) -> Step | Built:
+    """The demo of micrograd on whole arrays."""
+    model = MLP(w["layers"])
+    optimizer = optim.SGD(model.parameters(), lr=w["lr"])
+
+    @recorded
+    def step(x: Any, y: Any) -> Any:
+        data_loss = (1 - y * model(x)).relu().mean()
+        loss = data_loss + w["decay"] * sum((p * p).sum() for p in model.parameters())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return _on([(autograd.tensor(w["x"]), autograd.tensor(w["y"]))], step)
+
+
+STEPS = {"xor": xor, "digits": digits, "mlp": mlp}
+MORE = {f.__name__: f for f in (regularized, wide, moons, moons_tensors, predict)}
+SMALL = {f.__name__: f for f in (product_scalar, product_0d, product_1)}
+CASES = STEPS if LOOP else {**STEPS, **MORE} if COMPILED else {**STEPS, **MORE, **SMALL}
 
 if __name__ == "__main__":
     import numba
 
-    serve(CASES, lambda x: x.item(), {"tapegrad": autograd.__version__, "numba": numba.__version__})
+    versions = {"tapegrad": autograd.__version__, "numba": numba.__version__}
+    serve(CASES, lambda x: number_of(x.detach().numpy()), versions)

@@ -85,10 +85,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             "one_hot is only applicable to index tensor of type int64, not"
             f" {tensor.dtype.name}; use tensor.long()"
         )
-    try:
-        return FUNCTIONS["one_hot"](tensor, num_classes)
-    except IndexError as error:  # which PyTorch says with another type
-        raise RuntimeError(str(error)) from None
+    return FUNCTIONS["one_hot"](tensor, num_classes)
 
 
 def pad(
