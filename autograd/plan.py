@@ -99,8 +99,10 @@ def _at_once(
     one_by_one = _generated(text, vjps, ops)
     if op.pull is None:
         return one_by_one
-    reads = [op.inputs.index(name) for name in list(inspect.signature(op.pull).parameters)[2:]]
-    kept = [f"kept[{order.index(i)}]" if i in order else "None" for i in reads]
+    kept = []
+    for name in list(inspect.signature(op.pull).parameters)[2:]:
+        i = -1 if name == "out" else op.inputs.index(name)
+        kept.append("out" if i < 0 else f"kept[{order.index(i)}]" if i in order else "None")
     return eval(
         f"lambda g, out, kept, node: at_once({parents}, {', '.join(['g', *kept])})"
         " or one_by_one(g, out, kept, node)",

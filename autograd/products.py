@@ -7,8 +7,10 @@ import math
 import numpy as np
 
 from autograd import moves
+from autograd.errors import ShapeError
 from autograd.kernel import device, reordered
 from autograd.op import quiet
+from autograd.shapes import Shape
 
 SMALL = 4096
 """Multiplications up to which the loops win.  On the reference machine, float32, loop against BLAS:
@@ -68,6 +70,16 @@ def product_nt(out, x, y):
             for p in range(k):
                 s += x[i, p] * y[j, p]
             out[i, j] = s
+
+
+def linear_shape(op: str, x: Shape, weight: Shape, bias: Shape | None) -> Shape:
+    """Of `x @ weight.T + bias`; ShapeError in the name of `op`."""
+    if len(weight) != 2 or not x or x[-1] != weight[1]:
+        expected = f"x (..., {weight[1]})" if len(weight) == 2 else "weight (outputs, inputs)"
+        raise ShapeError(f"{op}: x is {x} but weight is {weight}; expected {expected}")
+    if bias is not None and bias != weight[:1]:
+        raise ShapeError(f"{op}: bias is {bias} but weight is {weight}; expected bias {weight[:1]}")
+    return x[:-1] + weight[:1]
 
 
 def rows(x: np.ndarray) -> np.ndarray:

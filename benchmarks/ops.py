@@ -26,7 +26,7 @@ from autograd.op import TABLE, Op
 from autograd.tensor import Tensor
 from benchmarks.report import deliver, document, in_times, in_units, options, table
 from benchmarks.samples import Call, call_of
-from benchmarks.stopwatch import Controls, Run, measure, undisturbed
+from benchmarks.stopwatch import Controls, Run, measure, undisturbed, warn_if_busy
 
 Row = dict[str, Any]
 
@@ -137,6 +137,7 @@ def rows_of(ops: Sequence[Op], sizes: Sequence[str], rounds: int, seconds: float
     """A row per op and size.  `left_out`: columns that would take too long; `error`: why none."""
     for op in ops:
         before: dict[str, float] = {}
+        late: set[str] = set()
         known = 0
         for size in sizes:
             row: Row = {"name": f"{op.name}[{size}]", "op": op.name, "size": size, "seconds": {}}
@@ -144,7 +145,7 @@ def rows_of(ops: Sequence[Op], sizes: Sequence[str], rounds: int, seconds: float
                 call = call_of(op, SIZES[size])
                 row |= {"title": f"{op.name} {call.shapes}", "elements": call.elements}
                 growth = call.elements / known if known else 1
-                late = {name for name, s in before.items() if s * growth > LIMIT}
+                late |= {name for name, s in before.items() if s * growth > LIMIT}
                 if "NumPy" not in late:
                     compare(call)
                 runs = {name: run for name, run in runs_of(call).items() if name not in late}
@@ -213,6 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
     if args.threads:
         autograd.set_num_threads(args.threads)
     ops = [op for name, op in TABLE.items() if not args.only or name in args.only]
+    warn_if_busy()
     controls, rows = Controls(), []
     with undisturbed():
         for row in rows_of(ops, args.sizes, args.rounds, args.seconds):

@@ -20,7 +20,7 @@ import optim
 from benchmarks import workloads
 from benchmarks.probes import MEMORY, PROCESSES, bytes_of, seconds_of
 from benchmarks.report import cell, deliver, document, load, markdown, options, shown
-from benchmarks.stopwatch import Controls, Run, number_for, timed, undisturbed
+from benchmarks.stopwatch import Controls, Run, number_for, timed, undisturbed, warn_if_busy
 
 HERE = "here"
 """The one column."""
@@ -310,6 +310,7 @@ def main(arguments: list[str] | None = None) -> int:
     costs = [cost for cost in COSTS if not args.only or cost.name in args.only]
     if args.threads:
         autograd.set_num_threads(args.threads)
+    warn_if_busy()
     controls = Controls()
     controls.look()
     with undisturbed():

@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.environments import HERE, Kind, add_options, pythons, start
 from benchmarks.picture import COLOURS, INK, figure_of, finish
 from benchmarks.report import cell, deliver, document, in_times, options, table
+from benchmarks.stopwatch import warn_if_busy
 from benchmarks.timing import Peer
 
 Row = dict[str, Any]
@@ -238,6 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(
             f"no sweep {', '.join(sorted(unknown))}; there are {', '.join(SWEEPS)}, models"
         )
+    warn_if_busy()
     try:
         rows, versions = run(args, pythons(args.python))
     except (RuntimeError, ValueError) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,15 @@ from benchmarks.peers import control_numpy, control_python
 from benchmarks.report import cell
 
 Run = Callable[[], Any]
+
+
+def warn_if_busy() -> None:
+    """Say so where others use this machine: two threads that wait for each other suffer most."""
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > cores / 2:
+        words = f"{load:.1f} processes already run on {cores} cores: trust the ratios little"
+        print(f"benchmarks: {words}, and those of several threads not at all", file=sys.stderr)
 
 
 @contextmanager

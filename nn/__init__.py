@@ -6,6 +6,9 @@
 (3, 1)
 """
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 import autograd
 
 if getattr(autograd, "ENGINE", None) != "tapegrad":
@@ -77,6 +80,14 @@ from nn.softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 from nn.sparse import Embedding
 from nn.summary import summary
 from nn.torch_bridge import from_torch, to_torch
+
+
+def __getattr__(name: str) -> _Any:
+    """`nn.keras`, the Keras face, which stands a floor above and is loaded at first use."""
+    if name == "keras":
+        return _import_module("nn.keras")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "CELU",

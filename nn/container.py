@@ -6,6 +6,8 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
+from autograd.modes import changes
+from nn.fusion import LinearAct
 from nn.module import Module, _indented
 
 
@@ -85,6 +87,10 @@ class _Numbered(Module):
 class Sequential(_Numbered):
     """Modules applied one after the other: `Sequential(a, b)`, or `Sequential({"first": a})`."""
 
+    _known = -1
+    """What `changes` was when `_steps` were found."""
+    _steps: list[Any]
+
     def __init__(self, *args: Any):
         super().__init__()
         if len(args) == 1 and isinstance(args[0], Mapping):
@@ -95,9 +101,27 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         """Pass the input through all modules."""
-        for module in self._modules.values():
-            input = module(input)
+        if self._known != changes[0]:
+            self._look()
+        for step in self._steps:
+            input = step(input)
         return input
+
+    def _look(self) -> None:
+        """Find the layers that are to be called, each Linear with an activation behind it as one.
+
+        Anything that could change this counts `changes` up.
+        """
+        steps: list[Any] = []
+        for module in self._modules.values():
+            if steps and LinearAct.joins(steps[-1], module):
+                steps[-1] = LinearAct(steps[-1], module)
+            else:
+                steps.append(module)
+        self.__dict__.update(_known=changes[0], _steps=steps)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_known", "_steps")}
 
     def _sliced(self, index: slice) -> Any:
         return type(self)(dict(list(self._modules.items())[index]))

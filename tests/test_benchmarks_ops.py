@@ -15,7 +15,7 @@ from benchmarks import ops, overhead, probes, scaling
 from benchmarks.peers import scaling_
 from benchmarks.report import cell, in_units
 from benchmarks.samples import call_of
-from benchmarks.stopwatch import Controls, measure, number_for
+from benchmarks.stopwatch import Controls, measure, number_for, warn_if_busy
 
 SOME = ("relu", "add", "linear", "softmax", "index", "reshape", "dropout_mask", "argmax")
 
@@ -91,6 +91,14 @@ def test_an_op_that_fails_is_a_row_with_its_error(monkeypatch):
     assert "relu[tiny]: ValueError: no" in ops.summary([row])
 
 
+def test_what_takes_too_long_is_left_out_from_then_on(monkeypatch):
+    monkeypatch.setattr(ops, "LIMIT", 1e-9)
+    rows = list(ops.rows_of([TABLE["neg"]], ["tiny", "1k", "1M"], 1, 1e-5))
+    assert [row["left_out"] for row in rows] == [[], sorted(ops.COLUMNS), sorted(ops.COLUMNS)]
+    assert rows[0]["seconds"].keys() == set(ops.COLUMNS)
+    assert not rows[2]["seconds"]
+
+
 def _row(name, size="1M", **seconds):
     return {
         "name": f"{name}[{size}]",
@@ -142,6 +150,14 @@ def test_measure_takes_turns():
     changes = sum(a != b for a, b in itertools.pairwise(turns))
     assert changes == 1 + 4, "a b to find their numbers, then a b, b a, a b"
     assert number_for(lambda: sum(range(1000)), 1e-3) >= 1
+
+
+def test_a_busy_machine_is_said(monkeypatch, capsys):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    for load, said in ((1.9, False), (2.1, True)):
+        monkeypatch.setattr("os.getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
+        warn_if_busy()
+        assert ("on 4 cores" in capsys.readouterr().err) is said
 
 
 def test_costs_are_measured_in_turn():

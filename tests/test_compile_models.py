@@ -410,7 +410,7 @@ def unrecorded(self: Small, x: Any) -> Any:
         (scheduled, "scheduler.step"),
         (seeded, "seed"),
         (averaged, "read|changed"),
-        (searched, "reads a value"),
+        (searched, "LBFGS.step"),
         (in_place, "argument of the step in place"),
         (of_an_argument, "argument"),
         (unrecorded, "not recorded"),

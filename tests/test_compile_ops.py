@@ -9,9 +9,10 @@ import pytest
 
 import autograd
 from autograd.compiled import encode
-from autograd.op import TABLE
+from autograd.generator import stream
+from autograd.op import TABLE, Op
 from autograd.tensor import Tensor
-from tests.table import Arrays, Case, cases, is_float
+from tests.table import Arrays, Case, cases, is_float, ops
 
 THROUGH_PYTHON: dict[str, str] = {}
 """Ops that a plan may call through Python, and why."""
@@ -102,6 +103,22 @@ def test_compiled_is_eager_on_turned_memory(case: Case):
     plan = check(step_of(case, turned=True), arrays)
     if encode.available():
         assert through_python(plan).keys() <= THROUGH_PYTHON.keys(), through_python(plan)
+
+
+@ops(lambda op: "stream" in op.names)
+def test_random_ops_draw_as_eager_does(op: Op):
+    meta = {k: v for k, v in op.samples[0].meta.items() if k != "stream"}
+
+    def step(x: Any) -> Any:
+        return op(x, **meta, stream=stream(None))
+
+    fast, x = autograd.compile(step), autograd.ones(30, 4)
+    drawn = []
+    for f in (step, fast):
+        autograd.manual_seed(1)
+        drawn.append([f(x).numpy().copy() for _ in range(5)])
+    np.testing.assert_array_equal(*drawn)
+    assert not encode.available() or not through_python(fast.plan)
 
 
 def test_exceptions_exist():

@@ -199,3 +199,22 @@ def test_function_of_ones_own():
         return step, p
 
     beside_eager(make)
+
+
+def test_descent_by_data_of_tensors():
+    """`p.data -= x` changes a tensor's memory in place, and assigns it to where it is."""
+
+    def run(compiled):
+        p = autograd.tensor([1.0, 2.0], requires_grad=True)
+
+        def step():
+            p.grad = None
+            (p * p).sum().backward()
+            p.data -= 0.1 * p.grad
+
+        fast = autograd.compile(step) if compiled else step
+        for _ in range(6):
+            fast()
+        return p.tolist(), p.version[0]
+
+    assert run(True) == run(False)

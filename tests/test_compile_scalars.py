@@ -25,7 +25,7 @@ def demo(model: Any, x: Any, y: Any) -> Any:
 
 def test_moons():
     """200 steps of the demo: losses, accuracies, parameters and gradients."""
-    x, y = moons(10)
+    x, y = moons(6)
 
     def make():
         model = MLP(2, 8, 8, 1)

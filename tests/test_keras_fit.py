@@ -485,6 +485,13 @@ class Terminal(io.StringIO):
         return True
 
 
+class Notebook(io.StringIO):
+    """What a cell of a notebook prints into, as far as can be told from outside."""
+
+
+Notebook.__module__ = "ipykernel.iostream"
+
+
 def _shown(text: str) -> list[str]:
     """What stands in a terminal in the end: without colours, and with what was drawn over gone."""
     import re
@@ -501,7 +508,7 @@ def _shown(text: str) -> list[str]:
 BAR = "━" * 20
 
 
-@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal, Notebook])
 def test_a_bar_ends_as_in_keras(kind: Any, monkeypatch: Any) -> None:
     import re
 
@@ -515,7 +522,7 @@ def test_a_bar_ends_as_in_keras(kind: Any, monkeypatch: Any) -> None:
     assert re.fullmatch(pattern, lines[3])
     assert lines[4:] == [""]
     control = [c for c in text if ord(c) < 32 and c != "\n"]
-    assert bool(control) == (kind is Terminal)
+    assert bool(control) == (kind is not io.StringIO)
 
 
 def test_verbose_2_is_a_line_per_epoch_and_0_is_silent(monkeypatch: Any) -> None:

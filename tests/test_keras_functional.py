@@ -114,6 +114,20 @@ def test_summary(name: str, options: str, monkeypatch: pytest.MonkeyPatch):
     check("summary", f"{name}, {options}", summary(make, given))
 
 
+def test_summary_with_an_optimizer(monkeypatch: pytest.MonkeyPatch):
+    def case(face: Any) -> dict[str, Any]:
+        face.keras.utils.clear_session()
+        model = MODELS["frozen"][0](face.keras)
+        model.compile("adam", "mse")
+        model.optimizer.build(model.trainable_variables)
+        lines: list[str] = []
+        model.summary(print_fn=lines.append)
+        return {"text": [line for line in lines[0].split("\n") if "Optimizer params" in line]}
+
+    monkeypatch.setenv("COLUMNS", "80")
+    check("summary", "with an optimizer", case)
+
+
 class Residual(keras.layers.Layer):
     def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import autograd
+from autograd.kernel import JIT
 from nn.keras import activations, losses
 from nn.keras.marks import get_logits, set_logits, set_mask
 from tests.keras_faces import check, data
@@ -500,7 +501,7 @@ def test_compiled_is_eager(name: str) -> None:
         assert compiled(t, w).item() == expected
         assert (x.grad.numpy() == gradient).all()
     assert compiled.plan is not None
-    assert compiled.plan.native
+    assert compiled.plan.native or not JIT
     if name == "scce":
         with pytest.raises(IndexError, match="target 7 is out of bounds for 3 classes"):
             compiled(autograd.tensor([0, 7, 1, 2]), w)

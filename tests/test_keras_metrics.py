@@ -9,6 +9,7 @@ import pytest
 
 import autograd
 from autograd import Tensor
+from autograd.kernel import JIT
 from nn.keras import metrics
 from nn.keras.marks import set_mask
 from nn.keras.variable import Variable
@@ -350,7 +351,7 @@ def test_common_metrics_compile_to_native_code(name: str) -> None:
     t, p = make(0)
     for _ in range(3):
         step(autograd.tensor(t), autograd.tensor(p, dtype=autograd.float32))
-    assert step.plan.native, str(step.plan)
+    assert step.plan.native or not JIT, str(step.plan)
 
 
 class Largest(metrics.Metric):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autograd
+from autograd.kernel import JIT
 from nn.keras import optimizers
 from nn.keras.optimizers import schedules
 from nn.keras.variable import Variable
@@ -159,7 +160,7 @@ def test_compiled_steps_follow_it_natively(name: str) -> None:
     expected, _ = _run(_made(name), False)
     found, step = _run(_made(name), True)
     assert found == expected
-    assert step.plan.native
+    assert step.plan.native or not JIT
     assert not step.plan.trace.before
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import autograd
-from autograd import RecordError, scalar
+from autograd import RecordError, kernel, scalar
 from autograd.compiled import scalar_kernels
 from autograd.compiled.scalar_codes import (
     ADD,
@@ -64,6 +64,10 @@ def executed(code: int, columns: np.ndarray) -> list[float]:
     return values[n * arity :].tolist()
 
 
+native = pytest.mark.skipif(not kernel.JIT, reason="the native loop is compiled")
+
+
+@native
 @pytest.mark.parametrize("name", NAMES)
 def test_opcode(name: str):
     """Bit for bit, also where a result is inf or NaN."""
@@ -151,6 +155,7 @@ def test_a_machine_that_computes_otherwise(monkeypatch):
     assert "[Python]" in str(step.plan)
 
 
+@native
 def test_a_wrong_instruction_is_found(monkeypatch):
     """At planning: the loop is tried on the recorded numbers.  By `check_every`: on later ones."""
     p = [scalar(1.3)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd.compiled import encode
+from autograd.compiled.addresses import loop_of
 from autograd.compiled.copying import copy_rows
 from autograd.compiled.trace import layout
 from autograd.kernel import KERNELS, Kernel
@@ -104,7 +105,7 @@ class Capture:
             wide = [np.broadcast_to(v, shape) if isinstance(v, np.ndarray) else v for v in values]
             values = [v.transpose(order) if isinstance(v, np.ndarray) else v for v in wide]
         found = [v if isinstance(v, np.ndarray) else self._constant(v, dtype) for v in values]
-        if encode.loop_of(f, tuple(v.dtype.char for v in (*found, out))) is None:
+        if loop_of(f, tuple(v.dtype.char for v in (*found, out))) is None:
             *wanted, _ = f.resolve_dtypes((*[v.dtype for v in found], out.dtype))
             found = [self._room(v, v.shape, d) for v, d in zip(found, wanted)]
         made = encode.ufunc_row(f, found, out)

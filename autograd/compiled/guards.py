@@ -27,8 +27,8 @@ from autograd.modes import changes, modes
 from autograd.tensor import Tensor
 
 if TYPE_CHECKING:
-    from autograd.compiled.bind import Program
     from autograd.compiled.plan import Plan
+    from autograd.compiled.program import Program
 
 MISS: Any = object()
 """Instead of a result: something is not as it was, and nothing was done."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from autograd.compiled import encode, native
-from autograd.compiled.bind import Binder, Program, Refused, stack_like
+from autograd.compiled.bind import Binder
 from autograd.compiled.passes import PASSES, place
+from autograd.compiled.program import Program, Refused, stack_like
 from autograd.compiled.scalar_kernels import move_numbers
 from autograd.compiled.scalar_plan import lower
 from autograd.compiled.scalar_stream import Block

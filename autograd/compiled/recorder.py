@@ -38,9 +38,7 @@ class Recorder:
         """By the id of a version counter: a tensor that has it, and where it has to stand."""
         self.reads: list[Tensor] = []
         self.states: dict[int, dict[str, Any]] = {}
-        self.entry = {
-            id(g.value): leaf for leaf, g in entry.items() if type(g.value) is not float
-        }
+        self.entry = {id(g.value): leaf for leaf, g in entry.items() if type(g.value) is not float}
         self.scalars = self.trace.scalars = ScalarTape(self)
         for t in (*given, *state):
             self._watch(t)

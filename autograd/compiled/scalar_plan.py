@@ -21,6 +21,7 @@ from autograd.compiled.scalar_codes import ARITY, NAMES
 from autograd.compiled.scalar_stream import Block, Stream
 from autograd.compiled.scalar_tape import ENTRY, LOADED, OUTSIDE as FROM_OUTSIDE, ScalarTape
 from autograd.compiled.trace import NUMBER, OUTSIDE, Instruction, Slot, Trace
+from autograd.tensor import Tensor
 
 _ARITY = np.array(ARITY, np.int32)
 
@@ -91,49 +92,57 @@ def lower(trace: Trace, passes: tuple[str, ...]) -> Trace:
     names = dict(zip(tape.slots.values(), code.found(list(tape.slots)).tolist()))
     places = _blocks(trace, code, names, code.stages(_leaves(tape, LOADED)))
     grads = {
-        t: s for t, s in trace.grads.items() if type(t.value) is float and (not s or s in names)
+        t: None if slot is None else names[slot]
+        for t, slot in trace.grads.items()
+        if type(t.value) is float and (slot is None or slot in names)
     }
-    slopes = [names[s] for s in grads.values() if s is not None]
-    updates = code.found([n for _, n in tape.updates]).tolist()
-    read = [s for i in trace.instructions for s in i.slots()]
-    read = [names[s] for s in (*read, *trace.kept) if s in names]
-    code.shorten(
-        np.array([*read, *slopes, *updates], np.int64), "prune" in passes, "forward" in passes
+    updates = [(t, int(code.found([n])[0])) for t, n in tape.updates]
+    used = {slot for i in trace.instructions for slot in i.slots()} | trace.kept
+    roots = [k for slot, k in names.items() if slot in used] + [k for _, k in updates]
+    roots += [k for k in grads.values() if k is not None]
+    code.shorten(np.array(roots, np.int64), "prune" in passes, "forward" in passes)
+    stream, place = _stream(tape, code, len(places), updates, grads)
+    for slot, k in names.items():
+        slot.array = stream.values[place[k] : place[k] + 1].reshape(())
+    return replace(
+        trace,
+        scalars=stream,
+        instructions=_with_blocks(trace, stream, places),
+        grads={t: slot for t, slot in trace.grads.items() if t not in grads},
+        before=[*trace.before, stream.load],
+        after=[*trace.after, stream.store],
     )
+
+
+def _stream(
+    tape: ScalarTape,
+    code: Code,
+    blocks: int,
+    updates: list[tuple[Tensor, int]],
+    grads: dict[Tensor, int | None],
+) -> tuple[Stream, np.ndarray]:
+    """The code in the order in which it runs; and where each value stands then."""
     order, depth = code.order()
     place = np.arange(len(code.same), dtype=np.uint32)
     place[code.leaves + order] = code.leaves + np.arange(len(order), dtype=np.uint32)
     values = np.zeros(code.leaves + len(order))
     values[: code.leaves] = tape.leaves
-    used = [
-        (int(k), tape.things[int(k)])
-        for k in np.flatnonzero(code.uses[: code.leaves])
-        if k in tape.things
-    ]
+    read = [(k, t) for k, t in tape.things.items() if code.uses[k]]
     stream = Stream(
         tape=tape,
         values=values,
         operands=(place[code.x[0, order]], place[code.x[1, order]], place[code.x[2, order]]),
-        blocks=_runs(code, order, depth, len(places)),
+        blocks=_runs(code, order, depth, blocks),
         order=order,
-        sources=[(k, t) for k, t in used if tape.kinds[k] == FROM_OUTSIDE],
-        entries=[(k, t) for k, t in used if tape.kinds[k] == ENTRY],
-        updates=[(t, int(place[k])) for (t, _), k in zip(tape.updates, updates)],
-        grads=[(t, int(place[names[s]])) for t, s in grads.items() if s is not None],
-        cleared=[t for t, s in grads.items() if s is None],
+        sources=[(k, t) for k, t in read if tape.kinds[k] == FROM_OUTSIDE],
+        entries=[(k, t) for k, t in read if tape.kinds[k] == ENTRY],
+        updates=[(t, int(place[k])) for t, k in updates],
+        grads=[(t, int(place[k])) for t, k in grads.items() if k is not None],
+        cleared=[t for t, k in grads.items() if k is None],
         reads=tape.reads,
     )
     stream.exact = kernels.JIT and not stream.differing(tape)
-    for slot, k in names.items():
-        slot.array = values[place[k] : place[k] + 1].reshape(())
-    return replace(
-        trace,
-        scalars=stream,
-        instructions=_with_blocks(trace, stream, places),
-        grads={t: s for t, s in trace.grads.items() if t not in grads},
-        before=[*trace.before, stream.load],
-        after=[*trace.after, stream.store],
-    )
+    return stream, place
 
 
 def _leaves(tape: ScalarTape, kind: int) -> np.ndarray:

@@ -281,7 +281,7 @@ class ScalarTape:
             )
 
     def finish(self) -> None:
-        """Check that nothing happened behind the recorder's back, and forget what only it needs."""
+        """Check that nothing happened behind the recorder's back."""
         for k, t in self.things.items():
             if self.kinds[k] != OUTSIDE:
                 continue
@@ -298,6 +298,9 @@ class ScalarTape:
                     "compute with the scalar itself, or read it outside",
                 )
         self.updates = [(t, self.by_tensor[id(t)]) for t in self.written.values()]
+
+    def release(self) -> None:
+        """Forget what only the recording needs, and the recorder, which knows this tape."""
         self.by_node, self.by_tensor, self.constants = {}, {}, {}
         del self.recorder, self.add
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from autograd.compiled.bind import Refused
 from autograd.compiled.compare import difference
 from autograd.compiled.depends import (
     aliases_of,
@@ -32,6 +31,7 @@ from autograd.compiled.errors import RecordError
 from autograd.compiled.guards import MISS, Guarded, guarded
 from autograd.compiled.passes import PASSES
 from autograd.compiled.plan import Plan
+from autograd.compiled.program import Refused
 from autograd.compiled.recorder import Recorder
 from autograd.compiled.trace import Trace, leaves, mapped
 from autograd.modes import changes, modes
@@ -327,6 +327,7 @@ class Step:
             trace = recorder.finish(result)
         finally:
             modes.recorder, modes.observers = None, ()
+            recorder.scalars.release()
             if collecting:
                 gc.enable()
         for t in leaves(result):
@@ -351,6 +352,7 @@ def compile(
     the shapes and dtypes of the arguments, to train or eval, to grad mode and to the set of
     trainable parameters.  Numbers of Python are constants of the plan; hyper-parameters of
     optimizers are not.  Reading a value inside (`loss.item()`, `if loss > 1`) is an error.
+    Scalars (`autograd.scalar`) become one float64 array and a loop over their instructions.
 
     `check_every`: compare each so-manieth replay with eager.  `passes`: those to run, of "prune",
     "merge", "forward", "place".  `plans`: how many are kept.  TAPEGRAD_COMPILE=0 turns it off.

@@ -106,7 +106,7 @@ roll = op(
 
 def _flip(out: np.ndarray, x: np.ndarray, *, dims: Any) -> None:
     axes = shapes.axis_indices(dims, x.ndim, "flip")
-    turned = [slice(None, None, -1 if d in axes else 1) for d in range(x.ndim)]
+    turned: Any = [slice(None, None, -1 if d in axes else 1) for d in range(x.ndim)]
     moves.copy(out, x[(*turned, ...)])
 
 

@@ -28,9 +28,10 @@ def _hit(row, zeros):
 @kernel
 def _any(out, x, every):
     """Whether one is not 0; with `every`, whether none is 0."""
+    rows = x.reshape(x.shape[0], x.shape[1] * x.shape[2])
     for o in range(x.shape[0]):
         if x.shape[2] == 1:
-            out[o, 0] = _hit(x[o, :, 0], every) != every
+            out[o, 0] = _hit(rows[o], every) != every
             continue
         into = out[o]
         for i in range(into.size):
@@ -43,9 +44,10 @@ def _any(out, x, every):
 
 @kernel
 def _count(out, x, every):
+    rows = x.reshape(x.shape[0], x.shape[1] * x.shape[2])
     for o in range(x.shape[0]):
         if x.shape[2] == 1:
-            row, count = x[o, :, 0], 0
+            row, count = rows[o], 0
             for j in range(row.size):
                 count += row[j] != 0
             out[o, 0] = count

@@ -16,7 +16,7 @@ from autograd.kernel import device, kernel
 from autograd.op import TABLE, Sample, function, op, ops
 from autograd.order import kth, median_places
 
-_LANES = 64
+_LANES = 256
 """How many elements of a row are compared at once."""
 _TIES = "elements that tie share the gradient evenly"
 
@@ -53,9 +53,10 @@ def _better(v, best, largest):
 
 @kernel
 def _extremes(out, x, lanes, largest):
+    rows = x.reshape(x.shape[0], x.shape[1] * x.shape[2])  # contiguous, which x[o, :, 0] is not
     for o in range(x.shape[0]):
         if x.shape[2] == 1:
-            out[o, 0] = extreme_of(x[o, :, 0], lanes, largest)
+            out[o, 0] = extreme_of(rows[o], lanes, largest)
             continue
         best = out[o]
         for i in range(best.size):
@@ -184,9 +185,10 @@ def _first(row, value):
 @kernel
 def _extreme_places(out, x, lanes, largest):
     """The first of equals, or the first NaN."""
+    rows = x.reshape(x.shape[0], x.shape[1] * x.shape[2])
     for o in range(x.shape[0]):
         if x.shape[2] == 1:
-            row = x[o, :, 0]
+            row = rows[o]
             out[o, 0] = _first(row, extreme_of(row, lanes, largest))
             continue
         for i in range(x.shape[2]):

@@ -16,7 +16,16 @@ from autograd.axes import FEW, sum_of_rows
 from autograd.errors import ShapeError
 from autograd.kernel import kernel
 from autograd.op import Sample, op, ops
-from autograd.products import SMALL, blas, in_order, product, product_nt, product_tn, rows
+from autograd.products import (
+    SMALL,
+    blas,
+    in_order,
+    linear_shape,
+    product,
+    product_nt,
+    product_tn,
+    rows,
+)
 
 
 @kernel
@@ -124,17 +133,6 @@ def _matmul_tn_shape(x: shapes.Shape, y: shapes.Shape) -> shapes.Shape:
     if min(len(x), len(y)) < 2 or x[-2] != y[-2]:
         raise ShapeError(f"matmul_tn: x is {x} but y is {y}; expected (..., k, m) and (..., k, n)")
     return *_batch("matmul_tn", x, y), x[-1], y[-1]
-
-
-def _linear_shape(x: shapes.Shape, weight: shapes.Shape, bias: shapes.Shape | None) -> shapes.Shape:
-    if len(weight) != 2 or not x or x[-1] != weight[1]:
-        expected = f"x (..., {weight[1]})" if len(weight) == 2 else "weight (outputs, inputs)"
-        raise ShapeError(f"linear: x is {x} but weight is {weight}; expected {expected}")
-    if bias is not None and bias != weight[:1]:
-        raise ShapeError(
-            f"linear: bias is {bias} but weight is {weight}; expected bias {weight[:1]}"
-        )
-    return x[:-1] + weight[:1]
 
 
 def _folded(x: Any) -> Any:
@@ -296,7 +294,7 @@ linear = op(
     dmath=(r"g\,W", r"g^T x", r"\textstyle\sum_n g_n"),
     kernel=_linear,
     strided=True,
-    shape=_linear_shape,
+    shape=lambda x, weight, bias: linear_shape("linear", x, weight, bias),
     types="same",
     ref=lambda x, weight, bias=None: x @ weight.T + (0 if bias is None else bias),
     vjp=(

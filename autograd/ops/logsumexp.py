@@ -20,10 +20,11 @@ log = vmath.log
 def _tops(out, x, lanes):
     """The maxima, 0 in the place of infinities, whose exp is right by itself."""
     zero, least = out.dtype.type(0), out.dtype.type(-np.inf)
+    rows = x.reshape(x.shape[0], x.shape[1] * x.shape[2])
     for o in range(x.shape[0]):
         top = out[o]
         if x.shape[2] == 1 and x.shape[1]:
-            best = extreme_of(x[o, :, 0], lanes, True)
+            best = extreme_of(rows[o], lanes, True)
             top[0] = zero if abs(best) == np.inf else best
             continue
         for i in range(top.size):

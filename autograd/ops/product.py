@@ -23,10 +23,10 @@ def _prod_axis(x: shapes.Shape, dim: Any) -> int | None:
 
 @kernel
 def _multiply(out, x, total):
-    one = total.dtype.type(1)
+    one, rows = total.dtype.type(1), x.reshape(x.shape[0], x.shape[1] * x.shape[2])
     for o in range(x.shape[0]):
         if x.shape[2] == 1:  # four products, since one would wait for each multiplication
-            row, a, b, c, d = x[o, :, 0], one, one, one, one
+            row, a, b, c, d = rows[o], one, one, one, one
             for j in range(0, row.size - 3, 4):
                 a *= row[j]
                 b *= row[j + 1]

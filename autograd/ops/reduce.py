@@ -144,9 +144,10 @@ def _sum(out: np.ndarray, x: np.ndarray, *, dim: Any, keepdim: bool, dtype: Any)
 
 @kernel
 def _sum_whole(out, x, sums):
+    rows = x.reshape(x.shape[0], x.shape[1] * x.shape[2])
     for o in range(x.shape[0]):
         if x.shape[2] == 1:
-            row, s = x[o, :, 0], 0
+            row, s = rows[o], 0
             for j in range(row.size):
                 s += np.int64(row[j])
             out[o, 0] = s

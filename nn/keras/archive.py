@@ -83,7 +83,7 @@ def save_model(
     write_file(path, [_archive(config, state)])
 
 
-def _archive(config: Any, state: Any) -> bytes:
+def _archive(config: Any, state: Any) -> memoryview:
     from nn.keras import __version__
 
     now = dt.datetime.now().astimezone().strftime("%Y-%m-%d@%H:%M:%S")
@@ -95,7 +95,7 @@ def _archive(config: Any, state: Any) -> bytes:
         archive.writestr(METADATA, json.dumps({**about, "date_saved": now}))
         archive.writestr(CONFIG, json.dumps(config))
         archive.writestr(WEIGHTS, weights.getbuffer())
-    return out.getvalue()
+    return out.getbuffer()
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
@@ -162,8 +162,11 @@ def load_model(
     config, state = _read_archive(path)
     if not compile:
         config.pop("compile_config", None)
-    with CustomObjectScope(custom_objects or {}):
-        model = deserialize_keras_object(config, safe_mode=safe_mode)
+    try:
+        with CustomObjectScope(custom_objects or {}):
+            model = deserialize_keras_object(config, safe_mode=safe_mode)
+    except RecursionError:
+        raise FileError(f"{path}: its architecture is nested too deeply") from None
     if not hasattr(model, "weights"):
         raise FileError(f"{path}: holds a {type(model).__name__}, not a model")
     _set_weights(path, model, _part(path, state, "weights"), False)

@@ -136,6 +136,7 @@ class Calling(Described):
             specs.check(self.input_spec, first, self.name)
             with self._in_scope():  # what `call` itself builds has its path below this layer's
                 result = self._call_now(first, args, kwargs)
+            self.__dict__["_locked"] = True
         if type(first) is Tensor:
             self._remember(first)
         return result
@@ -310,6 +311,7 @@ class Calling(Described):
             specs.check(self.input_spec, first, self.name)
         try:
             out = self.compute_output_spec(*args, **kwargs)
+            self.__dict__["_locked"] = True
         except Exception as error:
             raise explained(error, self, args, kwargs) from None
         Node(self, args, kwargs, out)

@@ -156,7 +156,7 @@ def _call_again(layer: Any, call: Any, made: Any, starts: Any) -> None:
             if x.get("class_name") == "__keras_tensor__":
                 return _tensor(x["config"]["keras_history"], made, starts)
             if "class_name" in x and "config" in x:
-                return deserialize_keras_object(x)
+                return deserialize_keras_object(x, safe_mode=in_safe_mode())
             return {k: revived(v) for k, v in x.items()}
         if isinstance(x, (list, tuple)):
             return [revived(part) for part in x]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from autograd import Tensor, dtypes
-from nn.keras import config
+from nn.keras import arguments, config
 from nn.keras.calling import Calling
 from nn.keras.context import _context, call_context
 from nn.keras.errors import explained
@@ -22,8 +21,6 @@ from nn.keras.spec import InputSpec
 from nn.keras.variable import Variable
 
 __all__ = ["InputSpec", "Layer", "call_context"]
-
-_LEGACY = ("input_shape", "input_dim", "batch_input_shape", "batch_size", "input_dtype")
 
 
 class Layer(Calling):
@@ -49,7 +46,7 @@ class Layer(Calling):
         **kwargs: Any,
     ):
         super().__init__()
-        unknown = {k: v for k, v in kwargs.items() if k not in _LEGACY}
+        unknown = {k: v for k, v in kwargs.items() if k not in arguments.LEGACY}
         if unknown:
             raise ValueError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {unknown}"
@@ -58,20 +55,20 @@ class Layer(Calling):
             raise ValueError(
                 f"Argument `name` must be a string and cannot contain `/`. Received: name={name!r}"
             )
-        policy = _policy(dtype)
+        chosen = arguments.policy(dtype)
         self._ready_to_call(autocast)
         self.__dict__.update(
             name=config.auto_name(to_snake_case(type(self).__name__)) if name is None else name,
             built=False,
             input_spec=None,
             supports_masking=False,
-            activity_regularizer=_regularizer(activity_regularizer),
+            activity_regularizer=arguments.regularizer(activity_regularizer),
             _trainable=bool(trainable),
-            _policy=policy,
-            _dtype=dtypes.as_dtype(policy.compute_dtype),
+            _policy=chosen,
+            _dtype=dtypes.as_dtype(chosen.compute_dtype),
             _build_shapes=None,
             _path=None,
-            _input_shape_arg=_declared_shape(kwargs),
+            _input_shape_arg=arguments.declared_shape(kwargs),
         )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -116,6 +113,8 @@ class Layer(Calling):
         bound = self._signature.bound(args, kwargs)
         shapes = {k: shapes_of(v) for k, v in bound.items() if any_symbolic(v)}
         names = build_names(type(self).compute_output_shape)
+        if not shapes:
+            shapes = {"input": shapes_of(args[0])}
         if len(shapes) == 1 or len(names) == 1:
             shape = self.compute_output_shape(next(iter(shapes.values())))
         else:
@@ -146,6 +145,8 @@ class Layer(Calling):
             for name, value in bound.items()
             if any(isinstance(x, (Tensor, KerasTensor)) for x in leaves(value))
         }
+        if not shapes:  # a `call` of *args
+            shapes = {"input": _shape_to_build(args[0] if args else None)}
         if self._builds_in_call:
             named = shapes if len(shapes) > 1 else {"input_shape": next(iter(shapes.values()))}
             self.__dict__.update(built=True, _build_shapes=named, _path=self._scope_path())
@@ -185,7 +186,7 @@ class Layer(Calling):
             trainable=trainable,
             name=name,
             path=f"{self._scope_path()}/{name}",
-            regularizer=_regularizer(regularizer),
+            regularizer=arguments.regularizer(regularizer),
             constraint=constraints.get(constraint),
         )
         self._own(variable)
@@ -196,7 +197,6 @@ class Layer(Calling):
 
     @property
     def _builds_in_call(self) -> bool:
-        """True where the first call itself, or `__init__`, makes all there is to make."""
         return type(self).build is Layer.build
 
     @contextlib.contextmanager
@@ -242,8 +242,8 @@ class Layer(Calling):
 
     def _recast(self, dtype: np.dtype) -> None:
         """Compute in another dtype from now on, which `double()` and `to(dtype)` set."""
-        policy = config.DTypePolicy(dtype.name)
-        self.__dict__.update(_policy=policy, _dtype=dtypes.as_dtype(policy.compute_dtype))
+        new = config.DTypePolicy(dtype.name)
+        self.__dict__.update(_policy=new, _dtype=dtypes.as_dtype(new.compute_dtype))
         self._forget()
 
     @property
@@ -301,45 +301,6 @@ def _building(build: Callable[..., Any]) -> Callable[..., Any]:
         self._locked = True
 
     return wrapper
-
-
-def _policy(dtype: Any) -> config.DTypePolicy:
-    if isinstance(dtype, config.DTypePolicy):
-        return dtype
-    if isinstance(dtype, dict):
-        dtype = dtype["config"]["name"]
-    return config.DTypePolicy(dtype)
-
-
-def _regularizer(identifier: Any) -> Any:
-    if identifier is None:
-        return None
-    from nn.keras import regularizers
-
-    return regularizers.get(identifier)
-
-
-def _declared_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
-    """The input's shape, batch first, from the arguments that older scripts give to layers."""
-    if not kwargs:
-        return None
-    if "input_shape" in kwargs or "input_dim" in kwargs:
-        warnings.warn(
-            "Do not pass an `input_shape`/`input_dim` argument to a layer. When using Sequential"
-            " models, prefer using an `Input(shape)` object as the first layer in the model"
-            " instead.",
-            UserWarning,
-            stacklevel=4,
-        )
-    if "batch_input_shape" in kwargs:
-        return tuple(kwargs["batch_input_shape"])
-    if "input_shape" in kwargs:
-        shape = kwargs["input_shape"]
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        return (kwargs.get("batch_size"), *shape)
-    if "input_dim" in kwargs:
-        return (kwargs.get("batch_size"), int(kwargs["input_dim"]))
-    return None
 
 
 def _shape_to_build(tree: Any) -> Any:

@@ -31,6 +31,11 @@ class Described(Tracking):
         self.__dict__["_made_with"] = args, kwargs
         return self
 
+    @property
+    def _builds_in_call(self) -> bool:
+        """True where the first call itself, or `__init__`, makes all there is to make."""
+        return False
+
     # Config
 
     def get_config(self) -> dict[str, Any]:
@@ -45,7 +50,7 @@ class Described(Tracking):
         base["dtype"] = saving.serialize_keras_object(self._policy)
         if self.activity_regularizer is not None:
             base["activity_regularizer"] = saving.serialize_keras_object(self.activity_regularizer)
-        if type(self).get_config is not _DEFAULT:
+        if not getattr(type(self).get_config, "by_default", False):
             return {"name": self.name, **base}
         try:
             given = arguments_of(type(self), *self._made_with)
@@ -76,7 +81,7 @@ class Described(Tracking):
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes it was built for."""
         shapes = self._build_shapes
-        if shapes is None:
+        if shapes is None or (self._builds_in_call and not self._modules):
             return None
         if len(shapes) == 1:
             return {"input_shape": next(iter(shapes.values()))}
@@ -133,7 +138,7 @@ class Described(Tracking):
     __str__ = __repr__
 
 
-_DEFAULT = Described.get_config
+Described.get_config.by_default = True  # type: ignore[attr-defined]
 _MISSING = """Object {name} was created by passing non-serializable argument values in `__init__()`,
 and therefore the object must override `get_config()` in order to be serializable, e.g.
 

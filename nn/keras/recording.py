@@ -70,10 +70,13 @@ class Unrecordable(Exception):
 class Recorded(Step):
     """A compiled function of tensors; Unrecordable, with its result, where it cannot be one."""
 
+    recordings = 0
+
     def _record(
         self, entry: _Entry, tensors: list[Tensor], objects: list[Any], args: Any, kwargs: Any
     ) -> Any:
         began = changes[0]
+        self.recordings += 1
         trace, result = self.run_recorded(tensors, objects, args, kwargs)
         try:
             with self.lock:

@@ -142,12 +142,13 @@ class Sequential(Model):
         """The model that `get_config` described, with new weights."""
         if "layers" not in config:
             return super().from_config(config, custom_objects)
+        shape = config.get("build_input_shape")
         with CustomObjectScope(custom_objects or {}):
             layers = [
-                deserialize_keras_object(c, safe_mode=in_safe_mode()) for c in config["layers"]
+                deserialize_keras_object(_unbuilt(c, shape), safe_mode=in_safe_mode())
+                for c in config["layers"]
             ]
         model = cls(layers, name=config.get("name"))
-        shape = config.get("build_input_shape")
         if shape is not None and not model.built:
             model.build(_tuples(shape))
         if not config.get("trainable", True):
@@ -196,3 +197,11 @@ class Sequential(Model):
             )
         t = self._flow[0 if "input" in which else -1]
         return [t] if which.startswith("flat") else t
+
+
+def _unbuilt(described: dict[str, Any], shape: Any) -> dict[str, Any]:
+    """A layer's description, such that the model builds it, and not the layer itself."""
+    return {k: v for k, v in described.items() if shape is None or k != "build_config"}
+
+
+Sequential.get_config.by_default = True  # type: ignore[attr-defined]

@@ -7,20 +7,13 @@ imported by name, and no code in a file is run.
 
 from __future__ import annotations
 
-import base64
 import inspect
-import marshal
 import threading
 import types
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-
-from autograd import Tensor
-from nn.keras import config as settings
-from nn.keras.node import KerasTensor
 from nn.keras.registry import (
     CustomObjectScope,
     find_custom,
@@ -28,13 +21,13 @@ from nn.keras.registry import (
     get_registered_name,
     nearest,
 )
+from nn.keras.values import HOME, REVIVED, function, function_of_code, special
 
 _PLAIN = (str, bool, int, float, type(None))
 _AREAS = (
     *("activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics"),
     *("models", "ops", "optimizers", "random", "regularizers", "utils"),
 )
-_HOME = "nn.keras"
 _CALLED = {"sequential": "keras", "config": "keras", "model": "keras"}
 
 
@@ -52,14 +45,14 @@ def serialize_keras_object(obj: Any) -> Any:
         return [serialize_keras_object(x) for x in obj]
     if isinstance(obj, Mapping):
         return {str(k): serialize_keras_object(v) for k, v in obj.items()}
-    special = _special(obj)
-    if special is not None:
-        return special
+    value = special(obj)
+    if value is not None:
+        return value
     if isinstance(obj, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
-        return _function(obj)
+        return function(obj)
     if inspect.isclass(obj) or not hasattr(obj, "get_config"):
         if callable(obj) and hasattr(obj, "__name__") and not inspect.isclass(obj):
-            return _function(obj)
+            return function(obj)
         raise TypeError(
             f"Cannot serialize object {obj!r} of type {type(obj).__name__}: it has no get_config()"
             " method; give it one, or pass plain data"
@@ -71,7 +64,7 @@ def described(obj: Any) -> dict[str, Any]:
     """An object of a class with `get_config`."""
     kind = type(obj)
     config = {k: serialize_keras_object(v) for k, v in obj.get_config().items()}
-    own = kind.__module__.startswith(f"{_HOME}.")
+    own = kind.__module__.startswith(f"{HOME}.")
     registered = None if own else get_registered_name(kind)
     module = module_of(kind)
     if kind.__name__ == "Functional" and own:
@@ -95,78 +88,13 @@ def described(obj: Any) -> dict[str, Any]:
 def module_of(kind: type) -> str | None:
     """What files call the module of a class: "keras.layers"; None for one of a script."""
     name = kind.__module__
-    if not name.startswith(f"{_HOME}."):
+    if not name.startswith(f"{HOME}."):
         return None if name in ("__main__", "builtins") else name
     area = name.split(".")[2]
     return f"keras.{area}" if area in _AREAS else _ELSEWHERE.get(area, "keras")
 
 
 _ELSEWHERE = dict.fromkeys(("input_layer", "module_layer", "layer"), "keras.layers")
-
-
-def _special(obj: Any) -> Any:
-    if isinstance(obj, np.generic):
-        return obj.item()
-    if isinstance(obj, np.ndarray):
-        return {
-            "class_name": "__numpy__",
-            "config": {"value": obj.tolist(), "dtype": obj.dtype.name},
-        }
-    if isinstance(obj, Tensor):
-        value = obj.detach().array
-        return {
-            "class_name": "__tensor__",
-            "config": {"value": value.tolist(), "dtype": value.dtype.name},
-        }
-    if isinstance(obj, np.dtype):
-        return obj.name
-    if isinstance(obj, slice):
-        parts = {"start": obj.start, "stop": obj.stop, "step": obj.step}
-        return {"class_name": "__slice__", "config": serialize_keras_object(parts)}
-    if obj is Ellipsis:
-        return {"class_name": "__ellipsis__", "config": {}}
-    if isinstance(obj, bytes):
-        return {"class_name": "__bytes__", "config": {"value": obj.decode("latin-1")}}
-    if isinstance(obj, KerasTensor):
-        history = None
-        if obj._keras_history is not None:
-            operation, node, index = obj._keras_history
-            history = [operation.name, node, index]
-        return {
-            "class_name": "__keras_tensor__",
-            "config": {"shape": list(obj.shape), "dtype": obj.dtype, "keras_history": history},
-        }
-    if isinstance(obj, settings.DTypePolicy):
-        return {
-            "module": "keras",
-            "class_name": "DTypePolicy",
-            "config": obj.get_config(),
-            "registered_name": None,
-        }
-    return None
-
-
-def _function(f: Any) -> dict[str, Any]:
-    if f.__name__ == "<lambda>":
-        return {"class_name": "__lambda__", "config": {"value": _code_of(f)}}
-    own = str(f.__module__).startswith(f"{_HOME}.")
-    module = "builtins" if own or f.__module__ in (None, "__main__") else f.__module__
-    registered = "function" if own else get_registered_name(f)
-    return {
-        "module": module,
-        "class_name": "function",
-        "config": f.__name__,
-        "registered_name": registered,
-    }
-
-
-def _code_of(f: Any) -> dict[str, Any]:
-    closure = tuple(c.cell_contents for c in f.__closure__) if f.__closure__ else None
-    return {
-        "code": base64.b64encode(marshal.dumps(f.__code__)).decode(),
-        "defaults": serialize_keras_object(f.__defaults__),
-        "closure": serialize_keras_object(closure),
-    }
 
 
 # From JSON
@@ -196,10 +124,10 @@ def deserialize_keras_object(
     if "class_name" not in config or "config" not in config:
         return {k: deserialize_keras_object(v, None, safe_mode) for k, v in config.items()}
     name, inner = config["class_name"], config["config"]
-    if name in _SPECIAL:
-        return _SPECIAL[name](inner)
+    if name in REVIVED:
+        return REVIVED[name](inner)
     if name == "__lambda__":
-        return _lambda(inner["value"], safe_mode)
+        return function_of_code(inner["value"], safe_mode)
     if name == "function":
         return _found_function(config)
     found = _found_class(config)
@@ -219,16 +147,6 @@ def revived(value: Any) -> Any:
     if isinstance(value, Mapping) and "class_name" in value and "config" in value:
         return deserialize_keras_object(value, safe_mode=_safe.mode)
     return value
-
-
-_SPECIAL = {
-    "__numpy__": lambda c: np.array(c["value"], c["dtype"]),
-    "__tensor__": lambda c: Tensor.wrap(np.array(c["value"], c["dtype"])),
-    "__slice__": lambda c: slice(c["start"], c["stop"], c["step"]),
-    "__ellipsis__": lambda c: Ellipsis,
-    "__bytes__": lambda c: c["value"].encode("latin-1"),
-    "__tuple__": lambda c: tuple(deserialize_keras_object(x) for x in c["value"]),
-}
 
 
 def _found_class(config: Mapping[str, Any]) -> Any:
@@ -257,11 +175,11 @@ def _own(module: str, name: Any) -> Any:
     area = _area_of(module)
     if area is None:
         return None
-    home = import_module(_HOME if area == "" else f"{_HOME}.{area}")
+    home = import_module(HOME if area == "" else f"{HOME}.{area}")
     found = getattr(home, name, None)
     if found is None and area == "ops":
         found = home.operation_class(name)
-    own = str(getattr(found, "__module__", "")).startswith(f"{_HOME}.")
+    own = str(getattr(found, "__module__", "")).startswith(f"{HOME}.")
     return found if own and callable(found) else None
 
 
@@ -274,7 +192,7 @@ def _area_of(module: str) -> str | None:
 
 def _hint(module: str, name: Any) -> str:
     area = _area_of(module) if module.startswith("keras") else "layers"
-    home = import_module(_HOME if not area else f"{_HOME}.{area}")
+    home = import_module(HOME if not area else f"{HOME}.{area}")
     near = nearest(str(name), [*vars(home), *(k.rpartition(">")[2] for k in get_custom_objects())])
     return f" Did you mean '{near}'?" if near else ""
 
@@ -292,31 +210,6 @@ def _found_function(config: Mapping[str, Any]) -> Any:
             f"{{'{name}': {name}}}"
         )
     return found
-
-
-def _lambda(value: Mapping[str, Any], safe_mode: bool) -> Any:
-    if safe_mode and not settings.unsafe_deserialization():
-        raise ValueError(
-            "Requested the deserialization of a Python lambda, e.g. the `function` of a `Lambda`"
-            " layer. This carries a potential risk of arbitrary code execution and thus it is"
-            " disallowed by default. If you trust the source of the file, you can override this"
-            " error by passing `safe_mode=False` to the loading function, or calling"
-            " `keras.config.enable_unsafe_deserialization()`."
-        )
-    code = marshal.loads(base64.b64decode(value["code"]))
-    closure = value.get("closure")
-    cells = tuple(types.CellType(deserialize_keras_object(x)) for x in closure) if closure else None
-    defaults = value.get("defaults")
-    given = tuple(deserialize_keras_object(x) for x in defaults) if defaults else None
-    return types.FunctionType(code, _globals(), code.co_name, given, cells)
-
-
-def _globals() -> dict[str, Any]:
-    """What a lambda that was loaded finds: NumPy, and the Keras face."""
-    import builtins
-
-    keras = import_module(_HOME)
-    return {"__builtins__": builtins, "np": np, "numpy": np, "keras": keras, "ops": keras.ops}
 
 
 class safe_mode_scope:

@@ -111,7 +111,7 @@ class Arrays(Source):
         rows = slice(at * self.batch, at * self.batch + steps * size)
         blocks = []
         for a in self.arrays:
-            block = a[rows] if self.order is None else np.take(a, self.order[rows], 0, mode="clip")
+            block = a[rows] if self.order is None else a.take(self.order[rows], 0, mode="clip")
             blocks.append(block.reshape(steps, size, *a.shape[1:]))
         return self.form, list(zip(*blocks))
 
@@ -183,6 +183,12 @@ class Stream(Source):
         form, leaves = nests.apart(packed if isinstance(packed, tuple) else (packed,))
         return form, tuple(leaves)
 
+    def end(self) -> None:
+        """Let go of what was opened for this pass."""
+        close = getattr(self.iterator, "close", None)
+        if close is not None and not self.once:
+            close()
+
     def first(self) -> tuple[Any, Batch]:
         """The next batch of a generator, which stays the next; the first of anything else."""
         if self.once:
@@ -241,7 +247,7 @@ class Sequence(Stream):
                 source = default_generator
             else:
                 source.set_state(position.order)
-            order = source.numpy.permutation(self.steps).tolist()
+            order = source.numpy.permutation(len(order)).tolist()
         return batches_of(self.iterable, order)
 
     def first(self) -> tuple[Any, Batch]:
@@ -252,6 +258,7 @@ class Sequence(Stream):
 
     def end(self) -> None:
         """Tell the dataset."""
+        super().end()
         self.iterable.on_epoch_end()
 
 

@@ -27,6 +27,11 @@ PATIENCE = 8
 """Where it is not known how many come: after so many."""
 _MOST = 32
 """Programs that are kept."""
+_AGAIN = 16
+_UNSTEADY = (
+    "It was recorded again and again, since attributes of a module, or what is trainable, were"
+    " changed between steps. Remedy: keep such values elsewhere, e.g. on the callback"
+)
 
 
 class _Call:
@@ -140,13 +145,7 @@ class Program:
         results: Any = []
         at = 0
         while at < len(given):
-            found = None
-            if self.recorded is not None:
-                try:
-                    found = self.recorded.many(given[at:] if at else given)
-                except IndexError:
-                    self._explain(given[at:])
-                    raise
+            found = self._many(given[at:] if at else given)
             if found is None or not len(found):
                 results.append(self.one(given[at]))
                 at += 1
@@ -158,18 +157,35 @@ class Program:
             at += len(found)
         return results
 
-    def one(self, tensors: tuple[Tensor, ...]) -> Any:
-        """The result of a step."""
-        self.calls += 1
+    def _many(self, batches: list[tuple[Tensor, ...]]) -> Any:
         if self.recorded is None:
+            return None
+        try:
+            return self.recorded.many(batches)
+        except IndexError:
+            self._explain(batches)
+            raise
+
+    def one(self, tensors: tuple[Tensor, ...]) -> Any:
+        """The result of a step; where it is replayed, in a third of the time of a list of one."""
+        self.calls += 1
+        recorded = self.recorded
+        if recorded is None:
             return self.call(*tensors)
         try:
-            return self.recorded(*tensors)
+            result = recorded(*tensors)
         except Unrecordable as stop:
             if self.strict:
                 raise stop.reason from None
             self.recorded, self.reason = None, str(stop.reason)
             return stop.result
+        except IndexError:
+            self._explain([tensors])
+            raise
+        again = recorded.recordings
+        if again >= _AGAIN and 2 * again > self.calls and not self.strict:
+            self.recorded, self.reason = None, _UNSTEADY
+        return result
 
     def _explain(self, batches: list[tuple[Tensor, ...]]) -> None:
         """Raise what Python says of the labels: with the layer, shapes and a remedy, if it can."""
@@ -201,6 +217,7 @@ class Runner:
             program = self.programs[key] = Program(self._model(), self.name, form, self.strict)
             if len(self.programs) > _MOST:
                 self.programs.popitem(last=False)
+        self.programs.move_to_end(key)
         program.prepare(self.compiled, expected)
         return program
 

@@ -262,11 +262,15 @@ def _retracking(kind: type, method: str) -> None:
     original = getattr(kind, method)
 
     def changed(self: Any, *args: Any, **kwargs: Any) -> Any:
+        owner = self.owner
+        if owner is None or "_metrics" not in owner.__dict__:  # while it is being copied
+            return original(self, *args, **kwargs)
+        before = len(_tracked_in(self))
         result = original(self, *args, **kwargs)
-        if self.owner is not None:
-            self.owner._check_open()
-            self.owner._adopt_all(self.attribute, self)
-            changes[0] += 1
+        if len(_tracked_in(self)) > before:
+            owner._check_open()
+        owner._adopt_all(self.attribute, self)
+        changes[0] += 1
         return result
 
     changed.__name__, changed.__doc__ = method, original.__doc__

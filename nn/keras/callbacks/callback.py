@@ -159,6 +159,13 @@ class CallbackList(Callback):
         self.callbacks.append(callback)
         self._wanted = {kind: self._with_batches(kind) for kind in _BATCH_HOOKS}
 
+    def complete(self, model: Any) -> None:
+        """Add the History that `fit` returns, if there is none, and tell the model."""
+        if self._history is None:
+            self._history = History()
+            self.append(self._history)
+        self.set_model(model)
+
     def set_params(self, params: Any) -> None:
         """Tell each callback the arguments of the call."""
         self.params = params

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from nn.keras.losses.base import Loss, LossFunctionWrapper
-from nn.keras.losses.entropy import (
+from nn.keras.losses.binary import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalFocalCrossentropy,
-    SparseCategoricalCrossentropy,
     binary_crossentropy,
     binary_focal_crossentropy,
+)
+from nn.keras.losses.categorical import (
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
     categorical_crossentropy,
     categorical_focal_crossentropy,
-    sparse_categorical_crossentropy,
 )
 from nn.keras.losses.margin import (
     CategoricalHinge,
@@ -53,6 +53,7 @@ from nn.keras.losses.regression import (
     mean_squared_logarithmic_error,
     poisson,
 )
+from nn.keras.losses.sparse import SparseCategoricalCrossentropy, sparse_categorical_crossentropy
 
 _CLASSES = (
     Loss,

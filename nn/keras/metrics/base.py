@@ -23,6 +23,8 @@ class Metric:
 
     _direction: str | None = None
     """What is better: "up", "down", or None where that is not known."""
+    _variables: list[Variable]
+    _metrics: list[Metric]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -110,4 +112,3 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
-

@@ -145,6 +145,10 @@ class Counting(Metric):
     """A metric whose state is some of the four counts: `kept`, names as `Counts.of` gives them."""
 
     kept: tuple[str, ...]
+    true_positives: Any
+    false_positives: Any
+    true_negatives: Any
+    false_negatives: Any
     options: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
     def _start(self, counts: Counts, shape: Any = None) -> None:

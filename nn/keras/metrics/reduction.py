@@ -103,7 +103,9 @@ class MeanMetricWrapper(Mean):
             if not hasattr(type(self), key):
                 setattr(self, key, value)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]  # what is averaged is made of the two
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         """Add the values of a batch."""
         y_pred = converted(y_pred)
         values = self._fn(converted(y_true), y_pred, **self._fn_kwargs)

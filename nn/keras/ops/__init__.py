@@ -6,14 +6,14 @@ Names, arguments and dtypes are Keras'; what is not here is in `autograd`, under
 from typing import Any
 
 from nn.keras.naming import to_snake_case
-from nn.keras.ops import arrange, elementwise, network, reduction
+from nn.keras.ops import arrange, elementwise, making, network, reduction
 from nn.keras.ops.operation import Operation, operation, operation_of, symbolic
 
 __all__ = ["Operation", "operation", "operation_of", "symbolic"]  # and all that follow
 
 
 def _gather() -> None:
-    for family in (elementwise, reduction, arrange, network):
+    for family in (elementwise, reduction, making, arrange, network):
         public = getattr(family, "__all__", None) or [
             name
             for name, value in vars(family).items()

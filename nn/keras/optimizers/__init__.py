@@ -61,8 +61,6 @@ def get(identifier: Any) -> Any:
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier
     found = deserialize(identifier)
-    if isinstance(found, type) and issubclass(found, Optimizer):
-        found = found()
     if not isinstance(found, Optimizer):
         raise ValueError(f"Could not interpret optimizer identifier: {identifier}")
     return found

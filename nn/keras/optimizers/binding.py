@@ -88,10 +88,7 @@ class Binding:
 
     def fits(self) -> bool:
         """True while the variables have the arrays that were bound."""
-        for v, array in zip(self.variables, self.arrays):
-            if v.value is not array:
-                return False
-        return True
+        return all(v.value is array for v, array in zip(self.variables, self.arrays))
 
     def update(self, values: tuple[Any, ...]) -> None:
         """One step, from the gradients of all variables as arrays or None."""

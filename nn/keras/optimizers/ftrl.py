@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.kernel import elements_of, kernel
+from autograd.kernel import device, elements_of, kernel
 from nn.keras.optimizers.base import Numbers, Optimizer, Slot
 from nn.keras.optimizers.rule import (
     ARRAY,
@@ -22,6 +22,20 @@ from nn.keras.optimizers.rule import (
 )
 
 
+@device
+def _line(z, g, x, root, before, shrink, lr):
+    """The new z; `root` and `before` are n^-q after and before this update."""
+    return z + (g + shrink * x - (root - before) / lr * x)
+
+
+@device
+def _solved(z, root, l1, ridge, lr):
+    """The weight that z leads to."""
+    bound = z if z > -l1 or z != z else -l1
+    bound = bound if bound < l1 or bound != bound else l1
+    return (bound - z) / (root / lr + ridge)
+
+
 @kernel
 def _ftrl(gradients, none, book, hyper, rate, counter, numbers, advance):
     t = begin(gradients, none, book, hyper, counter)
@@ -33,7 +47,7 @@ def _ftrl(gradients, none, book, hyper, rate, counter, numbers, advance):
     real, two = numbers.dtype.type, numbers.dtype.type(2)
     power, l1, lr = real(-hyper[OWN]), real(hyper[OWN + 1]), real(rate[0])
     shrink, ridge = real(2 * hyper[OWN + 3]), real(hyper[OWN + 2])
-    ridge += real(hyper[OWN + 4]) / (two * lr)
+    ridge = two * (ridge + real(hyper[OWN + 4]) / (two * lr))
     for k in range(book.shape[0]):
         place = given(gradients, book, k)
         if place == none:
@@ -41,15 +55,20 @@ def _ftrl(gradients, none, book, hyper, rate, counter, numbers, advance):
         decay = real(hyper[DECAY]) if book[k, DECAYS] else real(0)
         p, g = elements(book, k, ARRAY, numbers), elements_of(place, numbers)
         n, z = elements(book, k, ROWS, numbers), elements(book, k, ROWS + 1, numbers)
+        if power == 0.5:  # the default; a power takes 20 times as long as a root
+            for i in range(p.size):
+                x, squares = decayed(p[i], decay, lr), n[i] + g[i] * g[i]
+                root = np.sqrt(squares)
+                z[i] = _line(z[i], g[i], x, root, np.sqrt(n[i]), shrink, lr)
+                n[i] = squares
+                p[i] = _solved(z[i], root, l1, ridge, lr)
+            continue
         for i in range(p.size):
             x, squares = decayed(p[i], decay, lr), n[i] + g[i] * g[i]
             root = squares**power
-            line = z[i] + (g[i] + shrink * x - (root - n[i] ** power) / lr * x)
-            z[i] = line
+            z[i] = _line(z[i], g[i], x, root, n[i] ** power, shrink, lr)
             n[i] = squares
-            bound = line if line > -l1 or line != line else -l1
-            bound = bound if bound < l1 or bound != bound else l1
-            p[i] = (bound - line) / (root / lr + two * ridge)
+            p[i] = _solved(z[i], root, l1, ridge, lr)
     return -1
 
 
