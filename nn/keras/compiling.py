@@ -227,6 +227,11 @@ class CompiledMetrics:
         self.plain = self._found(self._given, "metrics", y_true, y_pred)
         self.weighing = self._found(self._weighted, "weighted_metrics", y_true, y_pred)
         self.built = True
+        targets, outputs = self._targets(y_true, y_pred), flat_outputs(y_pred, self.names)
+        for i, _, m in (*self.plain, *self.weighing):
+            if not getattr(m, "_built", True):  # its state is made for the shapes it sees
+                m.update_state(targets[i], outputs[i])
+                m.reset_state()
 
     def _found(self, given: Any, argument: str, y_true: Any, y_pred: Any) -> Any:
         names = self.names

@@ -160,6 +160,8 @@ class Fit:
         try:
             with _heard(self.interrupted):
                 for epoch in range(first, self.epochs):
+                    if self.position.resumed and model.stop_training:
+                        break  # it was stopped behind the epoch that was resumed
                     found = self._epoch(epoch)
                     if self.interrupted[0]:
                         break
@@ -172,6 +174,7 @@ class Fit:
             self.interrupted[0] = True
         self.feed.close()
         if self.interrupted[0]:
+            self.position.interrupted = True
             self._say_where()
         if self.epochs > 0 and hasattr(model.optimizer, "finalize_variable_values"):
             model.optimizer.finalize_variable_values(model.trainable_variables)
@@ -211,9 +214,11 @@ class Fit:
         return logs
 
     def _logs(self, last: Any) -> dict[str, Any]:
-        """The epoch's values: of its last step, or of the metrics where it had none left to do."""
+        """The epoch's values: of its last step, or as they were where it had none left to do."""
         if last is not None:
             return last[0].logs(last[1])
+        if self.position.logs is not None:
+            return dict(self.position.logs)
         return sorted_logs(self.model.get_metrics_result())
 
     def _due(self, epoch: int) -> bool:

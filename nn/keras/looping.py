@@ -43,7 +43,7 @@ class Feed:
         if not self.position.resumed:
             self.position.begin_pass()
         self.source.begin(self.position)
-        self.open = True
+        self.open = self.position.passing = True
 
     def take(self, count: int) -> tuple[Any, list[Any]]:
         """(form, the next batches); none at the end of the epoch."""
@@ -71,7 +71,7 @@ class Feed:
     def close(self) -> None:
         """The pass is over."""
         if self.open:
-            self.open = False
+            self.open = self.position.passing = False
             self.source.end()
 
 

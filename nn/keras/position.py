@@ -40,12 +40,18 @@ class FitPosition:
         """The state of the default generator before the order of this pass was drawn; None: it was
         not drawn yet, or there is nothing to draw."""
         self.loader: dict[str, Any] | None = None
+        self.passing = False
+        """True while a pass over the data is under way."""
+        self.logs: dict[str, Any] | None = None
+        """The logs of the last batch, where `fit` was resumed behind it."""
+        self.interrupted = False
+        """True where Ctrl-C has ended `fit`."""
         self.resumed = False
         """True after `load_state_dict`, until `fit` has gone on from there."""
 
     def begin_epoch(self, epoch: int) -> None:
         """An epoch begins."""
-        self.epoch, self.batch = epoch, 0
+        self.epoch, self.batch, self.logs = epoch, 0, None
 
     def begin_pass(self) -> None:
         """A pass over the data begins."""
@@ -63,6 +69,19 @@ class FitPosition:
         if loader is not None and loader.get("epoch"):
             loader = {**loader, "epoch": {**loader["epoch"], "batches": self.taken}}
         return {name: getattr(self, name) for name in _FIELDS} | {"loader": loader}
+
+    def next_epoch(self) -> dict[str, Any]:
+        """The state where the next epoch begins: that of `on_epoch_end`."""
+        state = {**self.state_dict(), "epoch": self.epoch + 1, "batch": 0}
+        if self.passing:
+            return state
+        loader = state["loader"]  # the next pass draws on from the loader's own generators
+        return {
+            **state,
+            "taken": 0,
+            "order": None,
+            "loader": None if loader is None else {**loader, "epoch": None},
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Let the `fit` that has just begun continue behind the batch where `state` was taken."""

@@ -215,7 +215,8 @@ class Loader(Stream):
     def _open(self, position: FitPosition) -> Iterator[Any]:
         if position.loader is not None:
             self.iterable.load_state_dict(position.state_dict()["loader"])
-            return iter(self.iterable)
+            if position.loader["epoch"]:
+                return iter(self.iterable)
         iterator = iter(self.iterable)
         position.loader = self.iterable.state_dict()
         return iterator

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from nn.keras.callbacks.keeping import Kept
+
 Logs = dict[str, Any]
 
 _BATCH_HOOKS = {
@@ -19,7 +21,7 @@ _BATCH_HOOKS = {
 }
 
 
-class Callback:
+class Callback(Kept):
     """Subclass it and define the hooks wanted; give it to `fit`, `evaluate` or `predict`.
 
     `model`: the model.  `params`: `verbose`, `epochs`, `steps` of the call.  `logs`: running means
@@ -105,6 +107,8 @@ class Callback:
 class History(Callback):
     """What `fit` returns: `history`, for each name a list with one value per epoch; `epoch`."""
 
+    _kept = ("history", "epoch")
+
     def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list[Any]] = {}
@@ -147,9 +151,9 @@ class CallbackList(Callback):
         if self._progbar is None and add_progbar:
             self._progbar = ProgbarLogger()
             self.callbacks.append(self._progbar)
+        self._arrange()
         self.set_model(model)
         self.set_params(params)
-        self._wanted = {kind: self._with_batches(kind) for kind in _BATCH_HOOKS}
 
     def _find(self, kind: type) -> Any:
         return next((c for c in reversed(self.callbacks) if isinstance(c, kind)), None)
@@ -157,6 +161,11 @@ class CallbackList(Callback):
     def append(self, callback: Callback) -> None:
         """Add one at the end."""
         self.callbacks.append(callback)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Find out who is called when."""
+        self.callbacks.sort(key=lambda callback: getattr(callback, "_last", False))
         self._wanted = {kind: self._with_batches(kind) for kind in _BATCH_HOOKS}
 
     def complete(self, model: Any) -> None:
@@ -182,6 +191,8 @@ class CallbackList(Callback):
             model.__dict__["history"] = self._history  # no attribute that compiled steps look at
         for callback in self.callbacks:
             callback.set_model(model)
+            if isinstance(callback, Kept):
+                callback.set_list(self)
 
     def _with_batches(self, kind: str) -> list[Callback]:
         return [c for c in self.callbacks if any(_defines(c, n) for n in _BATCH_HOOKS[kind])]

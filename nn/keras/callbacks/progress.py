@@ -198,6 +198,7 @@ class ProgbarLogger(Callback):
     """Prints the progress of `fit`, `evaluate` and `predict`."""
 
     every_batch = False
+    _kept = ()
 
     def __init__(self) -> None:
         super().__init__()
