@@ -100,10 +100,21 @@ _ABOVE = {
     "save": "nn.files",
     "load": "nn.files",
 }
+_LATER = {
+    **dict.fromkeys(("draw", "explain", "remember", "stepper"), "autograd.pictures"),
+    "why": "autograd.reasons",
+    "watch": "autograd.reasons",
+    "verify": "autograd.verification",
+    "precision": "autograd.digits",
+}
+"""Tools that a program rarely needs: name -> the module that is imported at first use."""
 
 
 def __getattr__(name: str) -> _Any:
     """What a script that says `import autograd as torch` finds under `torch`, at first use."""
+    if name in _LATER:
+        globals()[name] = getattr(_import_module(_LATER[name]), name)
+        return globals()[name]
     if name not in _ABOVE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = _import_module(_ABOVE[name])

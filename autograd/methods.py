@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd import backward as _backward, creation, dtypes, inplace, machine
-from autograd.modes import modes
+from autograd.modes import leaves, modes
 from autograd.op import FUNCTIONS, METHODS, Op, ops
 from autograd.tensor import Tensor
 from autograd.trace import apply_to_pair
@@ -159,6 +159,8 @@ def detach(self: Tensor) -> Tensor:
     t.version = self.version
     if modes.recorder is not None:
         modes.recorder.scalars.same(t, self)
+    if modes.observers:
+        leaves(self, "detach()")
     return t
 
 

@@ -141,3 +141,11 @@ class observe(_Decorator):
 
     def __exit__(self, *exception: object) -> None:
         modes.observers = self.before
+
+
+def leaves(t: Any, how: str) -> None:
+    """Tell the observers that ask for it (`left`) that a tensor's values leave the graph."""
+    for observer in modes.observers:
+        told = getattr(getattr(observer, "__self__", None), "left", None)
+        if told is not None:
+            told(t, how)

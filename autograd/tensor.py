@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd import dtypes
 from autograd.graph import Node
-from autograd.modes import changes, modes
+from autograd.modes import changes, leaves, modes
 
 _new = object.__new__
 
@@ -158,6 +158,8 @@ class Tensor:
         """The one element, as a Python number."""
         if modes.recorder is not None:
             modes.recorder.reading(self, "item()")
+        if modes.observers:
+            leaves(self, "item()")
         value = self.value
         if type(value) is float:
             return value
@@ -172,6 +174,8 @@ class Tensor:
         """Nested Python lists, or a number for a 0-d tensor."""
         if modes.recorder is not None:
             modes.recorder.reading(self, "tolist()")
+        if modes.observers:
+            leaves(self, "tolist()")
         return self.array.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
@@ -183,6 +187,8 @@ class Tensor:
             )
         if modes.recorder is not None:
             modes.recorder.reading(self, "numpy()")
+        if modes.observers:
+            leaves(self, "numpy()")
         return self.array
 
     def cpu(self) -> Tensor:
@@ -292,7 +298,8 @@ class Tensor:
                 " without history, use tensor.detach()"
             )
         self.tracked = bool(wanted)
-        changes[0] += 1
+        if type(self) is not Tensor or type(self.value) is float:
+            changes[0] += 1  # of a plain tensor with an array a plan asks itself, in `current`
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set requires_grad in place; returns the tensor."""

@@ -1,19 +1,20 @@
 """A picture of a document, with matplotlib (the `benchmarks` extra): bars, or lines over sizes.
 
 The ground is transparent and all ink is of middle lightness, so that one file serves a light and
-a dark page.
+a dark page.  Of a saved run: `python -m benchmarks.picture RUN.json PICTURE.svg`.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import CONTROL, in_times, in_units
+from benchmarks.report import CONTROL, in_times, in_units, load
 
 INK = "#7d8590"
 OURS, EAGER, THEIRS, FLOOR = "#e8590c", "#f2a65e", "#6f9bd1", "#9aa0a6"
@@ -87,20 +88,25 @@ def _bare(axes: Any) -> None:
     axes.set_axisbelow(True)
 
 
-def bars(rows: Sequence[Mapping[str, Any]], path: Path | str, base: str = "compiled") -> None:
+def bars(
+    rows: Sequence[Mapping[str, Any]], path: Path | str, base: str = "compiled", note: str = ""
+) -> None:
     """A panel per row: horizontal bars of its columns, fastest on top, on a logarithmic axis.
 
-    Beside each bar stand its time and its ratio to the column `base`.
+    Beside each bar stand its time and its ratio to the column `base`; below all of it, `note`.
     """
     columns = 1 if len(rows) == 1 else 2
     grid = [list(rows[i : i + columns]) for i in range(0, len(rows), columns)]
-    heights = [0.9 + 0.22 * max(len(row["seconds"]) for row in line) for line in grid]
+    slots = [max(len(row["seconds"]) for row in line) for line in grid]
+    heights = [0.9 + 0.22 * count for count in slots]
     figure, panels = figure_of(columns, heights)
-    for line, axes_line in zip(grid, panels):
+    for line, axes_line, count in zip(grid, panels, slots):
         for axes in axes_line[len(line) :]:
             axes.set_axis_off()
         for row, axes in zip(line, axes_line):
             _bar_panel(axes, row, base)
+            axes.set_ylim(count - 0.5, -0.5)  # all bars are of one height, fastest on top
+    figure.supxlabel(note, fontsize=8)
     finish(figure, path)
 
 
@@ -114,8 +120,7 @@ def _bar_panel(axes: Any, row: Mapping[str, Any], base: str) -> None:
     colours = [COLOURS.get(name, THEIRS) for name, _ in found]
     axes.barh(names, [t - low for t in times], left=low, color=colours, height=0.72)
     axes.set_xscale("log")
-    axes.set_xlim(low, times[-1] * (times[-1] / low) ** 0.45)  # room for the words
-    axes.invert_yaxis()
+    axes.set_xlim(low, times[-1] * (times[-1] / low) ** 0.55)  # room for the words
     of = row["seconds"].get(base, {}).get("median")
     for i, (name, _) in enumerate(found):
         ratio = f"  {in_times(times[i] / of)}" if of and name != base else ""
@@ -185,9 +190,17 @@ def draw(document: Mapping[str, Any], path: Path | str) -> None:
     if all("sweep" in row and "size" in row for row in rows):
         lines(rows, path)
         return
+    machine = document["machine"]
+    note = f"{machine['cpu']}, {machine['cores']} cores, {document['date'][:10]}"
     columns = {name for row in rows for name in row["seconds"]}
     if len(columns) == 1:
         (column,) = columns
         merged = {row["name"]: row["seconds"][column] for row in rows}
         rows = [{"title": document.get("title", document["suite"]), "seconds": merged}]
-    bars(rows, path)
+    elif "compiled" in columns:
+        note = f"time, and its ratio to tapegrad compiled: {note}"
+    bars(rows, path, note=note)
+
+
+if __name__ == "__main__":
+    draw(load(sys.argv[1]), sys.argv[2])

@@ -83,9 +83,9 @@ from nn.torch_bridge import from_torch, to_torch
 
 
 def __getattr__(name: str) -> _Any:
-    """`nn.keras`, the Keras face, which stands a floor above and is loaded at first use."""
-    if name == "keras":
-        return _import_module("nn.keras")
+    """`nn.keras` and `nn.plot`, which stand a floor above and are loaded at first use."""
+    if name in ("keras", "plot"):
+        return _import_module(f"nn.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""Build and check the notebooks: `text/NN_name.py` is what is written, `NN_name.ipynb` what is read.
+"""Build and check the notebooks: `text/NN_name.py` is written, `NN_name.ipynb` is read.
 
     python notebooks/make.py              build all: run each in a clean kernel, keep its outputs
     python notebooks/make.py 04 dropout   only those whose names contain one of the words
@@ -23,6 +23,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -70,13 +71,14 @@ def drift(name: str) -> str | None:
 
 def execute(notebook: NotebookNode) -> float:
     """Run `notebook` in a clean kernel, in this folder, with this tree's packages; the seconds."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     client = NotebookClient(
         notebook,
         timeout=SECONDS,
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(HERE)}},
+        config=Config({"KernelManager": {"transport": "tcp" if os.name == "nt" else "ipc"}}),
     )
     begin = time.perf_counter()
     client.execute(env=environment)

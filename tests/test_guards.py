@@ -14,6 +14,7 @@ import autograd
 import nn
 import optim
 from autograd.compiled import guards
+from autograd.modes import changes
 
 pytestmark = pytest.mark.skipif(not guards.layout_known(), reason="no native replay here")
 
@@ -265,3 +266,37 @@ def test_what_was_done_to_a_result_does_not_come_back(use: Callable[[Any], Any])
     for held, value in kept:
         if isinstance(held, (np.ndarray, autograd.Tensor)):
             assert held.reshape(-1)[0] == value
+
+
+def test_a_tensor_of_the_closure_that_begins_to_want_a_gradient_is_seen() -> None:
+    scale, x = autograd.ones(3), autograd.ones(3)
+    weight = autograd.ones(3, requires_grad=True)
+
+    @autograd.compile
+    def step(x: Any) -> Any:
+        scale.grad = weight.grad = None
+        loss = (weight * scale * x).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(8):
+        step(x)
+    assert step.fast is not None
+    scale.requires_grad_()
+    for _ in range(8):
+        step(x)
+        assert scale.grad.tolist() == [1.0] * 3
+    scale.requires_grad_(False)
+    step(x)
+    assert scale.grad is None
+
+
+def test_new_leaves_elsewhere_do_not_disturb() -> None:
+    t = Training()
+    t.run(8)
+    fast = t.step.fast
+    for _ in range(3):
+        autograd.ones(2, requires_grad=True)
+        assert t.step.fast is fast
+        assert fast.replay((t.x, t.y)) is not guards.MISS
+        assert fast.stamp == changes[0]

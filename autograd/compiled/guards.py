@@ -144,8 +144,9 @@ def guarded(plan: Plan, leaves: list[Tensor], pattern: Any, watched: Any, count:
             if none != (g is None):
                 return None
             facts.word(id(leaf) + _slot("_grad"), id(g))
-    for t, values in plan.outside:
+    for t, values, tracked in plan.outside:
         facts.word(id(t) + _slot("value"), id(values))
+        facts.word(id(t) + _slot("tracked"), id(tracked))
     for bucket in plan.buckets:
         facts.word(id(bucket.groups) + ITEMS, id(bucket.group), 8 * bucket.place)
         facts.word(id(bucket.group["params"]) + SIZE, bucket.count)

@@ -38,7 +38,7 @@ class Plan:
         self.free: list[Program] = []
         self.first = self._bind()
         self.free.append(self.first)
-        self.outside = [(t, t.value) for t in trace.owners]
+        self.outside = [(t, t.value, t.tracked) for t in trace.owners]
         self.reads = trace.reads
         owners: list[Any] = [getattr(i.run, "__self__", None) for i in trace.instructions]
         self.buckets: list[Any] = [b for b in owners if hasattr(b, "groups")]
@@ -95,9 +95,9 @@ class Plan:
         return program
 
     def current(self) -> bool:
-        """True while the tensors from outside still have the arrays that were bound."""
-        for t, array in self.outside:
-            if t.value is not array:
+        """True while the tensors from outside have the arrays, and want gradients, as bound."""
+        for t, array, tracked in self.outside:
+            if t.value is not array or t.tracked is not tracked:
                 return False
         for version, known in self.reads:
             if version[0] != known:

@@ -1,0 +1,4 @@
+"""The graph made visible: `draw`, `explain`, `stepper`; `remember` for what a graph forgets."""
+
+from autograd.pictures.picture import Picture, draw
+from autograd.pictures.remember import Memory, remember

@@ -1,7 +1,8 @@
-"""Fewer boxes where there are many items: modules first, then stretches of ops in a row.
+"""Fewer boxes where there are many items: modules first, then cones, then ops in a row.
 
-Items that follow each other in the order of creation can always be folded into one: a way from one
-of them to another cannot leave the stretch, so no cycle arises.
+What may be folded into one box without a cycle between boxes: items that follow each other in the
+order of creation, for a way from one to another cannot leave the stretch; and an op with what is
+read by it alone, for every way out of such a cone goes through that op.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from itertools import groupby
 
 from autograd.pictures.nodes import Graph, Item
 
+_FEWEST = 12
+"""Boxes below which a folded graph shows too little."""
 _KEPT = 6
 """Ops at either end of a long graph that stay as they are."""
 
@@ -55,14 +58,52 @@ def boxes_of(graph: Graph, limit: int) -> list[Box]:
     while len(_boxes(graph, stretches)) > limit and depth > 1:
         stretches = list(_by_module(stretches, depth))
         depth -= 1
-    size = 2
-    base = stretches
+    if len(_boxes(graph, stretches)) > limit:
+        stretches = _cones(graph, stretches, limit)
+    size, base = 2, stretches
     while len(_boxes(graph, stretches)) > limit and len(stretches) > 2 * _KEPT + 1:
         stretches = _in_a_row(base, size)
-        size += 1
+        size += 1 + size // 8
     boxes = _boxes(graph, stretches)
     _say(graph, boxes)
     return boxes
+
+
+def _cones(graph: Graph, stretches: list[list[Item]], limit: int) -> list[list[Item]]:
+    """Join what leads to one op alone with that op: a neuron becomes one box.
+
+    Whole cones where that leaves enough to see; else parts of them, as large as `limit` asks for.
+    """
+    whole = _cones_up_to(graph, stretches, len(graph.items))
+    if _FEWEST <= len(_boxes(graph, whole)) <= limit:
+        return whole
+    size = 2
+    while size < len(graph.ops):
+        joined = _cones_up_to(graph, stretches, size)
+        if len(_boxes(graph, joined)) <= limit:
+            return joined
+        size += 1 + size // 8
+    return whole
+
+
+def _cones_up_to(graph: Graph, stretches: list[list[Item]], size: int) -> list[list[Item]]:
+    """Each stretch joins its only reader, while that has fewer than `size` ops; the root stays."""
+    place = {item: k for k, stretch in enumerate(stretches) for item in stretch}
+    top = list(range(len(stretches)))
+    count = [len(stretch) for stretch in stretches]
+    for k in range(len(stretches) - 2, -1, -1):
+        readers = {top[place[c]] for item in stretches[k] for c in item.consumers} - {k}
+        if len(readers) != 1:
+            continue
+        head = readers.pop()
+        same = stretches[head][-1].path == stretches[k][-1].path
+        if graph.root not in stretches[head] and same and count[head] + count[k] <= size:
+            top[k] = head
+            count[head] += count[k]
+    joined: dict[int, list[Item]] = {}
+    for k, stretch in enumerate(stretches):
+        joined.setdefault(top[k], []).extend(stretch)
+    return [joined[k] for k in sorted(joined)]
 
 
 def _by_module(stretches: list[list[Item]], depth: int) -> Iterator[list[Item]]:
@@ -110,7 +151,9 @@ def _boxes(graph: Graph, stretches: list[list[Item]]) -> list[Box]:
         boxes.append(Box(inside.get(k, []) + stretch, path))
         by_item.update(dict.fromkeys(boxes[-1].items, boxes[-1]))
     for box in boxes:
-        sources = [by_item[s] for item in box.items for s in item.inputs.values()]
+        sources = [
+            by_item[s] for item in box.items for s in item.inputs.values() if s.kind != "number"
+        ]
         box.inputs = [b for b in dict.fromkeys(sources) if b is not box]
     return boxes
 

@@ -3,7 +3,7 @@
 An op that reads a module's parameters belongs to that module.  An op between two such ops belongs
 to the innermost module that both are in.  What this cannot know: modules without parameters (an
 activation belongs to the module around it), and what a model does before its first parameter is
-read or after its last.  A `Watch` of the model knows all of it.
+read or after its last.  A `Memory` of the model knows all of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Path = tuple[str, ...]
 
 
 def assign(graph: Graph, model: Any) -> None:
-    """Set `item.path` for ops and leaves; those that a Watch placed stay."""
+    """Set `item.path` for ops and leaves; those that a Memory placed stay."""
     if model is not None and not any(item.path for item in graph.ops):
         _by_parameters(graph, model)
     for leaf in graph.leaves:
@@ -40,7 +40,7 @@ def _by_parameters(graph: Graph, model: Any) -> None:
     _between(graph.ops)
     graph.notes.append(
         "modules are told by the parameters that ops read: one without parameters is not seen,"
-        " `with autograd.watch(model) as seen:` sees all"
+        " `with autograd.remember(model) as seen:` sees all"
     )
 
 

@@ -25,7 +25,7 @@ class Stop:
 
     layer: int
     outside: int
-    """How many of the enclosing frames the edge does not belong to."""
+    """How many of the frames around it the edge neither comes from nor goes to."""
     x: float = 0.0
     y: float = 0.0
     width: float = 8.0
@@ -132,7 +132,7 @@ def _stops(a: Box, b: Box, layers: list[list[Any]], frames: list[Frame]) -> list
     stops = []
     for layer in range(a.layer + 1, b.layer):
         around = [f for f in frames if f.first <= layer <= f.last]
-        outside = sum(not (a in f.boxes and b in f.boxes) for f in around)
+        outside = sum(a not in f.boxes and b not in f.boxes for f in around)
         stops.append(Stop(layer, outside))
         layers[layer].append(stops[-1])
     return stops
@@ -243,7 +243,7 @@ def _move_out(layer: list[Any], frames: list[Frame]) -> None:
         shift = 0.0
         stops = [t for t in layer if isinstance(t, Stop) and t.outside]
         for stop in stops if side > 0 else reversed(stops):
-            around = [f for f in frames if f.first <= stop.layer <= f.last][: stop.outside]
+            around = [f for f in frames if f.first <= stop.layer <= f.last][-stop.outside :]
             if not around:
                 continue
             left = min(f.x for f in around)

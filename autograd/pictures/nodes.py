@@ -1,6 +1,6 @@
 """The graph behind a tensor as plain items: what was computed from what, with names and values.
 
-A node keeps only what its vjps read, so an item's value comes from, in this order: what a `Watch`
+A node keeps only what its vjps read, so an item's value comes from, in this order: what a `Memory`
 noted; tensors that are still there (the root, leaves, those given by name, those that retain their
 gradient); what nodes saved; and running an op again where all its inputs are known.
 """
@@ -19,7 +19,7 @@ from autograd.graph import Node
 from autograd.modes import modes
 from autograd.op import Op
 from autograd.pictures.formula import to_text
-from autograd.pictures.watch import Watch
+from autograd.pictures.remember import Memory
 from autograd.tensor import Tensor
 
 Names = Mapping[str, Any] | None
@@ -27,7 +27,7 @@ Names = Mapping[str, Any] | None
 
 @dataclass(eq=False)
 class Item:
-    """One thing in the picture: a recorded op, a leaf, or data that an op read.
+    """One thing in the picture: a recorded "op", a "leaf", "data" that an op read, or a "number".
 
     `inputs`: slot of the op -> item.  `value`: array, float, or None where it is not known.
     `grad`: the stored gradient.  `path`: the modules it stands in, outermost first.
@@ -44,7 +44,7 @@ class Item:
     consumers: list[Item] = field(default_factory=list)
     path: tuple[str, ...] = ()
     source: str = ""
-    """The line of the user's code that made it, where a Watch noted it."""
+    """The line of the user's code that made it, where a Memory noted it."""
     recomputed: bool = False
     shape_hint: tuple[int, ...] | None = None
 
@@ -52,6 +52,11 @@ class Item:
     def op(self) -> Any:
         """The op's record; None for leaves and Functions."""
         return self.node.op if self.node is not None and isinstance(self.node.op, Op) else None
+
+    @property
+    def wants_grad(self) -> bool:
+        """True for what a gradient goes to."""
+        return self.kind in ("op", "leaf")
 
     @property
     def title(self) -> str:
@@ -133,7 +138,7 @@ def require_graph(what: str, root: Any) -> Tensor:
 
 
 def collect(
-    root: Tensor, model: Any = None, names: Names = None, watch: Watch | None = None
+    root: Tensor, model: Any = None, names: Names = None, seen: Memory | None = None
 ) -> Graph:
     """The items behind `root`, named, without the values that have to be worked out."""
     ops: dict[Node, Item] = {}
@@ -153,11 +158,13 @@ def collect(
                 leaves[edge] = _leaf(edge, item, slot, known, len(leaves))
             source = ops[edge] if type(edge) is Node else leaves[edge]
             item.inputs[slot] = source
-        for slot, value in _data(item, watch):
-            key = id(value) if isinstance(value, (Tensor, np.ndarray)) else (item, slot)
-            if key not in leaves:
-                leaves[key] = _datum(value, item, slot, known)
-            item.inputs[slot] = leaves[key]
+        for slot, value in _data(item, seen):
+            if not isinstance(value, (Tensor, np.ndarray)):
+                item.inputs[slot] = Item("number", name=item.op.name_of(slot), value=value)
+                continue
+            if id(value) not in leaves:
+                leaves[id(value)] = _datum(value, item, slot, known)
+            item.inputs[slot] = leaves[id(value)]
         for source in item.inputs.values():
             source.consumers.append(item)
     if not ordered:
@@ -193,10 +200,10 @@ def _leaf(t: Tensor, reader: Item | None, slot: int, known: Any, count: int) -> 
     return Item("leaf", tensor=t, name=name or f"leaf {count + 1}", value=t.value, grad=grad)
 
 
-def _data(item: Item, watch: Watch | None) -> list[tuple[int, Any]]:
-    """Inputs that need no gradient, as far as the node, or a Watch, kept them: slot, value."""
-    if watch is not None and item.order in watch.notes:
-        given = watch.notes[item.order].inputs
+def _data(item: Item, seen: Memory | None) -> list[tuple[int, Any]]:
+    """Inputs that need no gradient, as far as the node, or a Memory, kept them: slot, value."""
+    if seen is not None and item.order in seen.notes:
+        given = seen.notes[item.order].inputs
         return [(i, x) for i, x in enumerate(given) if i not in item.inputs and x is not None]
     node = item.node
     if node.plan is None or type(node.saved) not in (list, tuple):
@@ -212,7 +219,8 @@ def _datum(value: Any, item: Item, slot: int, known: Any) -> Item:
         same = [n for n, t in known.values() if t.value is raw]
         name = same[0] if same else ""
     if not name:
-        name = "constant" if np.ndim(raw) == 0 else item.op.name_of(slot)
+        name = item.op.name_of(slot)
+        name = "data" if name == "y" else name  # of a product or sum: says nothing
     tensor = value if isinstance(value, Tensor) else None
     return Item("data", tensor=tensor, name=name, value=raw)
 

@@ -8,17 +8,17 @@ import numpy as np
 
 from autograd.modes import modes
 from autograd.pictures.nodes import Graph, Item
-from autograd.pictures.watch import Watch
+from autograd.pictures.remember import Memory
 from autograd.tensor import Tensor
 
 _LARGE = 1 << 20
 """Elements above which an op is not run again for a picture."""
 
 
-def fill(graph: Graph, watch: Watch | None = None) -> None:
+def fill(graph: Graph, seen: Memory | None = None) -> None:
     """Give the items their values as far as they can be known; the rest is noted."""
     for item in graph.ops:
-        note = watch.notes.get(item.order) if watch is not None else None
+        note = seen.notes.get(item.order) if seen is not None else None
         if note is not None:
             item.value, item.source = note.value, note.line
             item.path = item.path or note.path
@@ -32,7 +32,7 @@ def fill(graph: Graph, watch: Watch | None = None) -> None:
         why = "freed by backward()" if graph.freed else "not kept by the graph"
         graph.notes.append(
             f"{unknown} of {len(graph.ops)} values are unknown: {why};"
-            " `with autograd.watch() as seen:` around the forward keeps them"
+            " `with autograd.remember() as seen:` around the forward keeps them"
         )
 
 

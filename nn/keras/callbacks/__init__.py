@@ -10,6 +10,7 @@ from nn.keras.callbacks.monitor import MonitorCallback
 from nn.keras.callbacks.progress import Progbar, ProgbarLogger
 from nn.keras.callbacks.simple import LambdaCallback, TerminateOnNaN
 from nn.keras.callbacks.swap_ema import SwapEMAWeights
+from nn.keras.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -26,5 +27,6 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -98,7 +98,7 @@ class BackupAndRestore(Callback):
             self.model.reset_metrics()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """In the middle of an epoch: undo what this hook of other callbacks did for a second time."""
+        """In the middle of an epoch: undo what this hook of others did for a second time."""
         if self._again is not None:
             self._restore(self._again)
             self._again = None
@@ -148,17 +148,18 @@ class BackupAndRestore(Callback):
     def _read(self) -> State | None:
         """What the newest backup holds that can be read; None where there is none."""
         found = [path for path in (self.path, self.previous) if os.path.exists(path)]
-        for path in found:
-            try:
-                return _load(path)
-            except FileError as error:
-                if path == found[-1]:
-                    raise FileError(
-                        f"BackupAndRestore: {error}. Nothing was restored: delete {path} to train"
-                        " from the beginning"
-                    ) from None
-                say(f"BackupAndRestore: {error}. Going on from the backup before it.")
-        return None
+        if not found:
+            return None
+        try:
+            return _load(found[0])
+        except FileError as error:
+            if len(found) == 1:
+                raise FileError(
+                    f"BackupAndRestore: {error}. Nothing was restored: delete {found[0]} to train"
+                    " from the beginning"
+                ) from None
+            say(f"BackupAndRestore: {error}. Going on from the backup before it.")
+        return _load(found[1])
 
     # The state
 

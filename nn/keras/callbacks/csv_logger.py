@@ -43,6 +43,11 @@ class CSVLogger(Callback):
         self._close()
         if os.path.isdir(self.filename):
             raise IsADirectoryError(f"CSVLogger cannot write {self.filename}: it is a folder")
+        folder = os.path.dirname(os.path.abspath(self.filename))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(
+                f"CSVLogger cannot write {self.filename}: there is no folder {folder}"
+            )
         check_writable("CSVLogger", self.filename)
         there = os.path.exists(self.filename)
         self.csv_file = open(self.filename, "r+" if there else "w+", newline="")  # noqa: SIM115

@@ -12,11 +12,11 @@ from nn.keras.callbacks.monitor import MonitorCallback, rate_of, say
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience`
-    epochs.
+    """Multiplies the learning rate by `factor` when `monitor` does not improve any more.
 
-    `min_delta`: less of a change is none.  `cooldown`: after a reduction, so many epochs do not
-    count.  The rate does not fall below `min_lr`.  The logs get a `learning_rate`.
+    `patience`: for so many epochs.  `min_delta`: less of a change is none.  `cooldown`: after a
+    reduction, so many epochs do not count.  The rate does not fall below `min_lr`.  The logs get a
+    `learning_rate`.
     """
 
     _kept = ("best", "wait", "cooldown_counter")

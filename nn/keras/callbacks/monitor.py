@@ -83,10 +83,10 @@ class MonitorCallback(Callback):
         direction = known.get(name)
         if direction is None:
             raise ValueError(
-                f"{type(self).__name__} callback received monitor={self.monitor}, but it is not known"
-                f" whether that should become more or less.{_hint(name, ['loss', *known])} The"
-                f" metrics of the model are: {', '.join(['loss', *known])}. Pass `mode='max'` or"
-                " `mode='min'` where the name is right"
+                f"{type(self).__name__} callback received monitor={self.monitor}, but it is not"
+                f" known whether that should become more or less.{_hint(name, ['loss', *known])}"
+                f" The metrics of the model are: {', '.join(['loss', *known])}. Pass `mode='max'`"
+                " or `mode='min'` where the name is right"
             )
         self.monitor_op = np.greater if direction == "up" else np.less
 

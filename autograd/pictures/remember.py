@@ -1,4 +1,4 @@
-"""`watch`: note what a graph does not keep: every value, its line, and which module made it."""
+"""`remember`: note what a graph does not keep: every value, its line, and which module made it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Note:
     path: tuple[str, ...]
 
 
-class Watch(observe):
-    """See `watch`."""
+class Memory(observe):
+    """See `remember`."""
 
     def __init__(self, model: Any = None):
         super().__init__(self._look)
@@ -41,7 +41,7 @@ class Watch(observe):
         value = result.value if type(result.value) is float else result.value.copy()
         self.notes[result.node.order] = Note(given, value, user_line(), path)
 
-    def __enter__(self) -> Watch:  # type: ignore[override]
+    def __enter__(self) -> Memory:  # type: ignore[override]
         super().__enter__()
         if self.model is not None:
             kind = type(self.model).__name__
@@ -69,17 +69,17 @@ class Watch(observe):
         self._path.clear()
 
 
-def watch(model: Any = None) -> Watch:
+def remember(model: Any = None) -> Memory:
     """Note every value, its line and, given a model, its module: for what drawing cannot know.
 
     >>> import autograd
     >>> x = autograd.scalar(3.0, requires_grad=True)
-    >>> with autograd.watch() as seen:
+    >>> with autograd.remember() as seen:
     ...     y = (x + 1) * 2
     >>> y.backward()
-    >>> picture = autograd.draw(y, watch=seen)
+    >>> picture = autograd.draw(y, seen=seen)
 
     A graph keeps only what its gradients need, and less after backward().  Values seen are copied,
     so this is for looking, not for training.
     """
-    return Watch(model)
+    return Memory(model)
