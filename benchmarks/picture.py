@@ -70,7 +70,7 @@ def finish(figure: Any, path: Path | str) -> None:
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.1)
     plt.close(figure)
 
 
@@ -100,17 +100,22 @@ def bars(
     slots = [max(len(row["seconds"]) for row in line) for line in grid]
     heights = [0.9 + 0.22 * count for count in slots]
     figure, panels = figure_of(columns, heights)
+    headings = []
     for line, axes_line, count in zip(grid, panels, slots):
         for axes in axes_line[len(line) :]:
             axes.set_axis_off()
         for row, axes in zip(line, axes_line):
-            _bar_panel(axes, row, base)
+            headings.append((axes, _bar_panel(axes, row, base)))
             axes.set_ylim(count - 0.5, -0.5)  # all bars are of one height, fastest on top
     figure.supxlabel(note, fontsize=8)
+    figure.draw_without_rendering()
+    for axes, heading in headings:  # titles begin where the labels do: long ones find room
+        left = min(label.get_window_extent().x0 for label in axes.get_yticklabels())
+        heading.set_x(axes.transAxes.inverted().transform((left, 0))[0])
     finish(figure, path)
 
 
-def _bar_panel(axes: Any, row: Mapping[str, Any], base: str) -> None:
+def _bar_panel(axes: Any, row: Mapping[str, Any], base: str) -> Any:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     found = sorted(row["seconds"].items(), key=lambda item: item[1]["median"])
@@ -135,12 +140,13 @@ def _bar_panel(axes: Any, row: Mapping[str, Any], base: str) -> None:
     for label, (name, _) in zip(axes.get_yticklabels(), found):
         label.set_fontweight("bold" if name in ("compiled", "loop", "tapegrad") else "normal")
     title = textwrap.fill(row["title"], 52)
-    axes.set_title(title, loc="left", x=-0.55, fontsize=10, fontweight="bold")  # over the labels
+    heading = axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
     axes.xaxis.set_major_locator(LogLocator(numticks=7))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", which="minor", length=0)
     _bare(axes)
+    return heading
 
 
 def lines(rows: Sequence[Mapping[str, Any]], path: Path | str) -> None:
@@ -195,9 +201,10 @@ def draw(document: Mapping[str, Any], path: Path | str) -> None:
     columns = {name for row in rows for name in row["seconds"]}
     if len(columns) == 1:
         (column,) = columns
-        merged = {row["name"]: row["seconds"][column] for row in rows}
+        merged = {row["title"]: row["seconds"][column] for row in rows}
+        columns = set(merged)
         rows = [{"title": document.get("title", document["suite"]), "seconds": merged}]
-    elif "compiled" in columns:
+    if "compiled" in columns:
         note = f"time, and its ratio to tapegrad compiled: {note}"
     bars(rows, path, note=note)
 

@@ -46,6 +46,7 @@ PROGRAMS = (
     Program("scikit-learn", "sklearn_", "others", "sklearn"),
     Program("Keras", "keras_", "keras", "keras", epochs=100),
 )
+TITLE = "a whole process: import, train XOR for 1,000 epochs, exit"
 CONTROL = "control_python"
 
 
@@ -191,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     able, without, wrong = compare_first(programs, known, given, args.threads)
     walls, peaks = measure(programs, able, given, args.rounds, args.threads)
     rows = _rows(programs, walls, peaks)
-    document = report.document("processes", rows, without=without, rounds=args.rounds)
+    document = report.document("processes", rows, title=TITLE, without=without, rounds=args.rounds)
     status = report.deliver(args, document, text_of(rows, without))
     if wrong:
         print("other losses than ours: " + ", ".join(wrong), file=sys.stderr)

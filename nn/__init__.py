@@ -86,6 +86,9 @@ def __getattr__(name: str) -> _Any:
     """`nn.keras` and `nn.plot`, which stand a floor above and are loaded at first use."""
     if name in ("keras", "plot"):
         return _import_module(f"nn.{name}")
+    if name == "lint":
+        globals()[name] = _import_module("nn.linting").lint
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

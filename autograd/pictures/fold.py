@@ -14,7 +14,7 @@ from itertools import groupby
 
 from autograd.pictures.nodes import Graph, Item
 
-_FEWEST = 12
+_FEWEST = 8
 """Boxes below which a folded graph shows too little."""
 _KEPT = 6
 """Ops at either end of a long graph that stay as they are."""
@@ -124,8 +124,8 @@ def _in_a_row(stretches: list[list[Item]], size: int) -> list[list[Item]]:
     joined: list[list[Item]] = []
     for _, group in groupby(middle, lambda stretch: stretch[0].path[:1] if size < 8 else ()):
         run = list(group)
-        for k in range(0, len(run), size):
-            joined.append([item for stretch in run[k : k + size] for item in stretch])
+        parts = [run[k : k + size] for k in range(0, len(run), size)]
+        joined += [[item for stretch in part for item in stretch] for part in parts]
     return first + joined + last
 
 

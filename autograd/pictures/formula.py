@@ -59,8 +59,12 @@ def substitute(latex: str, names: Mapping[str, str]) -> str:
             i = end + 1
             continue
         new = names.get(token, token)
-        if new[-1:].isalpha() and new != token and "\\" in new:
+        if new != token and found[i + 1 : i + 2] in (["^"], ["_"]):
+            new = rf"\left({new}\right)" if new.startswith(r"\frac") else f"{{{new}}}"
+        elif new != token and len(new) > 1 and found[i - 1 : i] in (["^"], ["_"]):
             new = f"{{{new}}}"
+        if new != token and new[-1:].isalpha() and "".join(found[i + 1 : i + 2]).isalpha():
+            new += " "
         result.append(new)
         i += 1
     return "".join(result)
@@ -139,7 +143,7 @@ class _Parser:
             end = _closing(self.tokens, self.i)
             word = "".join(self.tokens[self.i + 1 : end])
             self.i = end + 1
-            return ("text" if token == r"\text" else "word", word)
+            return ("text" if token == r"\text" else "word", word.replace(r"\_", "_"))
         if token in _WRAPPERS:
             return self.argument()
         if token in _GREEK:
@@ -170,6 +174,9 @@ def _text(part: Part) -> str:
     if kind == "row":
         return _text_row(part[1])
     if kind == "frac":
+        over = _text(part[1])
+        if over.startswith("∂"):
+            return f"{over}/{_text(part[2])}"
         return f"{_grouped(part[1])} / {_grouped(part[2])}"
     if kind == "sqrt":
         return "√" + _grouped(part[1])
@@ -193,7 +200,7 @@ def _text_row(parts: list[Part]) -> str:
         piece = _text(part)
         if part[0] == "op" and part[1] == "-":
             piece = "−"
-        if part[0] == "frac" and _is_factor(parts, i):
+        if part[0] == "frac" and piece[0] != "∂" and _is_factor(parts, i):
             piece = f"({piece})"
         sign = part[0] == "op" and (part[1] in _BINARY)
         leads = i == 0 or (parts[i - 1][0] == "op" and parts[i - 1][1] in "([,|=<>{")
@@ -229,25 +236,31 @@ def _collides(text: str, piece: str, before: Part, part: Part) -> bool:
              for p in (before, part)]  # fmt: skip
     if part[0] == "op" and part[1] in "([" and before[0] in ("word", "id"):
         return False
-    if not piece or not text or not (piece[0].isalnum() or piece[0] in "Σ√"):
+    if not piece or not text or not (piece[0].isalnum() or piece[0] in "Σ√∂"):
         return False
     return wordy[1] and (text[-1].isalnum() or text[-1] in "Σ′)]ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉ᵢⱼₖₙₜ")
 
 
+_ONE_THING = re.compile(
+    r"\([^()]*\)|∂[^ ()/]*|[\w.]+|√\w|(?:[σΦ]|\w{2,})\([^()]*\)|.[\u0300-\u036f]"
+)
+"""What needs no parentheses as a numerator, a denominator, or under a root."""
+
+
 def _grouped(part: Part) -> str:
     text = _text(part).strip()
-    simple = len(text) == 1 or re.fullmatch(r"[\w.]+|√\w|(?:[σΦ]|\w{2,})\([^()]*\)|.[\u0300-\u036f]", text)
-    return text if simple else f"({text})"
+    return text if len(text) == 1 or _ONE_THING.fullmatch(text) else f"({text})"
 
 
-def _script(text: str, table: dict[int, str | int | None], mark: str) -> str:
+def _script(text: str, table: dict[int, int], mark: str) -> str:
     text = text.strip()
     if re.fullmatch(r"\w( \w)+", text):
         text = text.replace(" ", "")
     small = text.replace("−", "-").translate(table) if len(text) < 4 else text
     if all(ord(c) in table or c == "−" for c in text) and len(text) < 4:
         return small
-    return f"{mark}{text}" if len(text) == 1 or text.isalnum() else f"{mark}({text})"
+    whole = len(text) == 1 or text.isalnum() or re.fullmatch(r"\([^()]*\)", text)
+    return f"{mark}{text}" if whole else f"{mark}({text})"
 
 
 def to_mathml(latex: str) -> str:

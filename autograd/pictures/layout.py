@@ -281,11 +281,12 @@ def _set_y(layout: Layout) -> None:
 def _finish(layout: Layout) -> None:
     """Shift everything so that the picture begins at (0, 0)."""
     stops = [s for _, _, stops in layout.edges for s in stops]
-    lefts = [t.x - t.width / 2 for t in (*layout.boxes, *stops)] + [f.x for f in layout.frames]
-    rights = [t.x + t.width / 2 for t in (*layout.boxes, *stops)]
+    placed: list[Any] = [*layout.boxes, *stops]
+    lefts = [t.x - t.width / 2 for t in placed] + [f.x for f in layout.frames]
+    rights = [t.x + t.width / 2 for t in placed]
     rights += [f.x + f.width for f in layout.frames]
     left = min(lefts)
-    for thing in (*layout.boxes, *stops, *layout.frames):
+    for thing in (*placed, *layout.frames):
         thing.x -= left
     layout.width = max(rights) - left
     lows = [b.y + b.height / 2 for b in layout.boxes] + [f.y + f.height for f in layout.frames]

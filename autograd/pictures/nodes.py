@@ -182,8 +182,8 @@ def _tensors_by_name(model: Any, names: Names) -> dict[int, tuple[str, Any]]:
         if isinstance(t, Tensor) and not name.startswith("_"):
             known.setdefault(id(t), (name, t))
     if model is not None:
-        for owner in (model.named_parameters(), getattr(model, "named_buffers", list)()):
-            known.update({id(t): (name, t) for name, t in owner})
+        known.update({id(t): (name, t) for name, t in model.named_buffers()})
+        known.update({id(t): (name, t) for name, t in model.named_parameters()})
     return known
 
 
@@ -233,9 +233,9 @@ def _name_nodes(graph: Graph, root: Tensor, names: Names) -> None:
     for item in graph.ops:
         alive += [("", t) for t in _retaining(item.node)]
     for name, t in alive:
-        item = by_node.get(t.node)
-        if item is None:
+        if t.node not in by_node:
             continue
+        item = by_node[t.node]
         item.value = t.value
         item.name = item.name or name
         item.tensor = t

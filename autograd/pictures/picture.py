@@ -9,8 +9,8 @@ from autograd.pictures import groups, svg, values
 from autograd.pictures.fold import Box, boxes_of
 from autograd.pictures.layout import Layout, lay_out
 from autograd.pictures.nodes import Graph, Names, collect, require_graph
-from autograd.pictures.walk import walk
 from autograd.pictures.remember import Memory
+from autograd.pictures.walk import walk
 from autograd.tensor import Tensor
 
 THEMES = ("auto", "light", "dark")
@@ -55,18 +55,18 @@ def draw(
     model: Any = None,
     names: Names = None,
     seen: Memory | None = None,
-    limit: int = 60,
+    limit: int = 40,
     grads: str = "stored",
     theme: str = "auto",
 ) -> Picture:
     """Draw the graph behind `tensor`: ops, values, gradients, and on hover the formulas.
 
     `model`: names parameters and frames the modules.  `names`: a dict of tensors, such as
-    `locals()`; what else is in it is passed over.  `remember`: an `autograd.remember()` that was around
-    the forward; it knows what a graph does not keep.  `limit`: boxes above which modules, then
-    stretches of ops, are folded into one.  `grads`: "stored" shows what is in `.grad`; "all" works
-    out the gradient of `tensor` for every node, before backward() has freed the graph.  `theme`:
-    "light", "dark", or "auto", by what the viewer prefers.
+    `locals()`; what else is in it is passed over.  `seen`: an `autograd.remember()` that was
+    around the forward; it knows what a graph does not keep.  `limit`: boxes above which modules,
+    then stretches of ops, are folded into one.  `grads`: "stored" shows what is in `.grad`; "all"
+    works out the gradient of `tensor` for every node, before backward() has freed the graph.
+    `theme`: "light", "dark", or "auto", by what the viewer prefers.
 
     >>> import autograd
     >>> a = autograd.scalar(2.0, requires_grad=True)

@@ -140,7 +140,8 @@ def kind_of(box: Box, root: Item) -> str:
 def render(layout: Layout, root: Item, titles: dict[Any, str], notes: list[str], theme: str) -> str:
     """The picture."""
     width = max(layout.width, 260.0) + 2 * _EDGE
-    rows = [row for note in notes for row in textwrap.wrap(note, max(30, int((width - 2 * _EDGE) / 6.5)))]
+    columns = max(30, int((width - 2 * _EDGE) / 6.5))
+    rows = [row for note in notes for row in textwrap.wrap(note, columns)]
     height = layout.height + 2 * _EDGE + (len(rows) * 15 + 6 if rows else 0)
     shift = (width - layout.width) / 2
     parts = [
@@ -165,8 +166,8 @@ def render(layout: Layout, root: Item, titles: dict[Any, str], notes: list[str],
 
 _FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono,monospace"
 _RULES = (
-    ".tg-page{fill:var(--tg-page)}.tg .tg-text{fill:var(--tg-text)}.tg .tg-soft{fill:var(--tg-soft)}"
-    ".tg .tg-value{fill:var(--tg-text)}.tg .tg-grad{fill:var(--tg-grad)}"
+    ".tg-page{fill:var(--tg-page)}.tg .tg-text,.tg .tg-value{fill:var(--tg-text)}"
+    ".tg .tg-soft{fill:var(--tg-soft)}.tg .tg-grad{fill:var(--tg-grad)}"
     ".tg .tg-edge{stroke:var(--tg-edge)}.tg .tg-tip{fill:var(--tg-edge)}"
     ".tg .tg-frame{fill:var(--tg-frame);stroke:var(--tg-frame-line)}"
     + "".join(
@@ -222,9 +223,8 @@ def _edge(a: Box, b: Box, stops: list[Stop], layout: Layout) -> str:
     at = sources.index(a) / (len(sources) - 1) - 0.5 if len(sources) > 1 else 0.0
     x, y = a.x, a.y + a.height / 2
     path = [f"M{x:.1f} {y:.1f}"]
-    heights = {k: [t for t in layer] for k, layer in enumerate(layout.layers)}
     for stop in stops:
-        tall = max((t.height for t in heights[stop.layer]), default=0.0)
+        tall = max((t.height for t in layout.layers[stop.layer]), default=0.0)
         top, bottom = stop.y - tall / 2, stop.y + tall / 2
         path.append(_curve(x, y, stop.x, top) + f"L{stop.x:.1f} {bottom:.1f}")
         x, y = stop.x, bottom

@@ -45,8 +45,8 @@ def _from_saved(graph: Graph) -> None:
             value, cell, version = node.out
             item.value = value if cell[0] == version else None
         if node.specs is not None:
-            for slot, source in item.inputs.items():
-                source.shape_hint = node.specs[slot][0]
+            for slot, given in item.inputs.items():
+                given.shape_hint = node.specs[slot][0]
         if type(node.saved) not in (list, tuple):
             continue
         versions = node.versions or (None,) * len(node.saved)

@@ -98,5 +98,3 @@ def _local(item: Item, g: Any) -> dict[int, Any]:
 
 def _numbers_only(item: Item) -> bool:
     return all(source.shape == () for source in item.inputs.values())
-
-

@@ -255,5 +255,3 @@ def _partly(t: Tensor, edge: Any, about: Stats, trail: Trail | None) -> Answer:
         node.name if node is not None else None, line, _numbers(about), _chain(edge, trail),
         unknown="" if line else "the source line: it is noted inside `with autograd.watch():`",
     )  # fmt: skip
-
-

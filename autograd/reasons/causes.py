@@ -302,9 +302,7 @@ def cause_of_growth(node: Node, part: int, g: Any) -> Cause:
                    " clip the gradient (nn.utils.clip_grad_norm_)")  # fmt: skip
 
 
-def _factor(
-    node: Node, saved: dict[str, np.ndarray], wanted: str, how: str, remedy: str
-) -> Cause:
+def _factor(node: Node, saved: dict[str, np.ndarray], wanted: str, how: str, remedy: str) -> Cause:
     others = {
         n: v for n, v in saved.items() if n not in (wanted, "out", "stats") and v.dtype.kind == "f"
     }

@@ -45,6 +45,9 @@ def explain_missing(t: Tensor, loss: Tensor | None) -> Answer:
         return _independent(t, loss is not None)
     if not any(is_freed(node) for node in trail.nodes) and not trail.freed:
         ran = any(getattr(seen, "step", None) for node in trail.nodes for seen in _hooks(node))
+        found = [] if ran or loss is not None else _breaks(t)
+        if found:
+            return _broken(found, "no backward pass came to this tensor")
         if not ran:
             return Answer(
                 "none", "no_backward_yet",
@@ -242,9 +245,7 @@ def _breaks(t: Tensor) -> list[Answer]:
 
 def _broken(found: list[Answer], text: str) -> Answer:
     first = found[0]
-    others = tuple(
-        Cause(a.cause, f"{a.text} (at {a.line})", a.remedy) for a in found[1:4]
-    )
+    others = tuple(Cause(a.cause, f"{a.text} (at {a.line})", a.remedy) for a in found[1:4])
     return Answer(
         "none", first.cause, f"{text}: {first.text}", first.remedy, first.op, first.line,
         others=others,
@@ -272,8 +273,6 @@ def latest_root(t: Tensor) -> Node | None:
                 found.add(node)
                 stack.append(node)
     return max(roots, key=lambda node: node.order, default=None)
-
-
 
 
 def seed_of(root: Node) -> Any:

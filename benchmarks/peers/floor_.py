@@ -16,7 +16,7 @@ def products(w: dict[str, Any]) -> Built:
     weights = [weight for weight, _ in w["layers"]]
     outs = [np.empty((x.shape[1], len(weight)), np.float32) for weight in weights]
     rng = np.random.default_rng(0)
-    gs = [rng.standard_normal(out.shape, np.float32) for out in outs]
+    gs: list[Any] = [rng.standard_normal(out.shape, np.float32) for out in outs]
     turn, d_weights = itertools.cycle(x), [np.empty_like(weight) for weight in weights]
 
     def step() -> Any:

@@ -16,13 +16,15 @@ import socket
 import struct
 import time
 import zlib
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 BUCKETS = 30
 _FLOAT, _DOUBLE, _STRING = 1, 2, 7
 """What TensorProto calls dtypes."""
+_ROOM = 1 << 16
+"""Bytes that wait to be written at most."""
 _numbers = itertools.count()
 
 
@@ -137,21 +139,23 @@ def png(image: np.ndarray) -> bytes:
 
 
 class EventWriter:
-    """Writes a new event file in `folder`."""
+    """Writes a new event file in `folder`; it is open only while `flush` adds to it."""
 
     def __init__(self, folder: str):
         os.makedirs(folder, exist_ok=True)
         host, now = socket.gethostname(), time.time()
         name = f"events.out.tfevents.{int(now)}.{host}.{os.getpid()}.{next(_numbers)}.v2"
         self.path = os.path.join(folder, name)
-        self._file: BinaryIO = open(self.path, "wb")  # noqa: SIM115 - closed by `close`
-        self._file.write(record(_field(1, now) + _field(3, "brain.Event:2")))
+        self._waiting = bytearray(record(_field(1, now) + _field(3, "brain.Event:2")))
+        self.flush()
 
     def _write(self, tag: str, plugin: str, content: bytes, tensor: bytes, step: int) -> None:
         about = _field(1, _field(1, plugin) + (_field(2, content) if content else b""))
         value = _field(1, tag) + _field(9, about) + _field(8, tensor)
         summary = _field(5, _field(1, value))
-        self._file.write(record(_field(1, time.time()) + _field(2, step) + summary))
+        self._waiting += record(_field(1, time.time()) + _field(2, step) + summary)
+        if len(self._waiting) > _ROOM:
+            self.flush()
 
     def scalar(self, tag: str, value: Any, step: int) -> None:
         """A number; ValueError for anything else."""
@@ -177,8 +181,6 @@ class EventWriter:
 
     def flush(self) -> None:
         """Let readers see what was written."""
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        with open(self.path, "ab") as file:
+            file.write(self._waiting)
+        self._waiting = bytearray()

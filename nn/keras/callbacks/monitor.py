@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nn.keras import config
 from nn.keras.callbacks.callback import Callback, Logs
 from nn.keras.callbacks.progress import write
 from nn.keras.registry import nearest
@@ -58,7 +57,7 @@ class MonitorCallback(Callback):
         self._set_monitor_op()
 
     def _is_improvement(self, value: Any, reference: Any) -> bool:
-        """True where `value` is better than `reference` by `min_delta`, in numbers of `floatx()`.
+        """True where `value` is better than `reference` by `min_delta`, as float32 numbers.
 
         ValueError where it is not known what is better.
         """
@@ -67,9 +66,10 @@ class MonitorCallback(Callback):
         if reference is None:
             return True
         sign = 1 if self.monitor_op is np.less else -1
-        kind = np.dtype(config.floatx()).type
         assert self.monitor_op is not None
-        return bool(self.monitor_op(kind(value + sign * self.min_delta), kind(reference)))
+        with np.errstate(over="ignore"):
+            here, there = np.float32(value + sign * self.min_delta), np.float32(reference)
+        return bool(self.monitor_op(here, there))
 
     def _set_monitor_op(self) -> None:
         name = self.monitor.removeprefix("val_")

@@ -90,7 +90,7 @@ class TensorBoard(Callback):
 
     def _close(self) -> None:
         for writer in self._writers.values():
-            writer.close()
+            writer.flush()
         self._writers = {}
 
     @property
@@ -165,7 +165,7 @@ class TensorBoard(Callback):
             writer.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Close the files."""
+        """Write what is left."""
         self._close()
 
     # Embeddings
