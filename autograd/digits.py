@@ -79,11 +79,11 @@ class precision(observe):
         if not rows:
             return f"{head}; none lost a digit beyond float32's own rounding"
         lines = [f"{head}; where digits are lost:"]
-        for x in rows:
-            lines.append(
-                f"  {x.op} ({x.phase}) {x.shape}: {x.lost:.1f} digits, relative error"
-                f" {x.given:.1e} -> {x.total:.1e}, of its own {x.own:.1e}; at {x.line}"
-            )
+        lines += [
+            f"  {x.op} ({x.phase}) {x.shape}: {x.lost:.1f} digits, relative error"
+            f" {x.given:.1e} -> {x.total:.1e}, of its own {x.own:.1e}; at {x.line}"
+            for x in rows
+        ]
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -1,4 +1,4 @@
-"""`verify`: check ops while a model trains, against the oracle and finite differences in float64."""
+"""`verify`: check ops while a model trains, by their oracle and by differences in float64."""
 
 from __future__ import annotations
 

@@ -291,8 +291,15 @@ AUTOGRAD = {
         "autograd.errors",
     ),
     "Random streams": ("autograd.generator",),
+    "Pictures and explanations": (
+        *("autograd.pictures.picture", "autograd.pictures.chain", "autograd.pictures.stepping"),
+        "autograd.pictures.remember",
+    ),
+    "What is wrong with a gradient": ("autograd.reasons.asking", "autograd.reasons.watching"),
+    "Verification of a live model": ("autograd.verification", "autograd.digits"),
     "The machine": ("autograd.machine",),
 }
+"""The sections of the page `autograd`, by the modules that its names are written in."""
 API = {
     "autograd": ("autograd", "The engine. What computes is in [the op table](../ops/index.md)."),
     "nn": ("nn", "Modules, layers and losses."),
@@ -315,11 +322,14 @@ API = {
 }
 """Page -> the package whose public names stand on it, and a sentence."""
 TREES = ("autograd", "nn", "optim")
+LATER: dict[str, Any] = {"autograd": autograd._LATER, "nn": ("lint",)}
+"""Names that a package fetches at first use."""
 
 
 def public(package: Any) -> dict[str, Any]:
     """The public classes and functions of a package, in its order."""
     names = getattr(package, "__all__", None) or [n for n in vars(package) if n[0] != "_"]
+    names = dict.fromkeys((*names, *LATER.get(package.__name__, ())))
     found = {}
     for name in names:
         thing = getattr(package, name)
@@ -341,7 +351,12 @@ def written(thing: Any) -> bool:
 def entry(label: str, thing: Any) -> str:
     """What mkdocstrings makes the entry of; by hand where it would not find it."""
     if not written(thing):
-        return f"### {label}\n\n{prose(inspect.getdoc(thing))}\n"
+        call = html.escape(f"{thing.__name__}{inspect.signature(thing)}".replace("'", ""))
+        short = label.rpartition(".")[2]
+        return (
+            f'### {label} {{ #{label} data-toc-label="{short}" }}\n\n'
+            f'<p class="signature"><code>{call}</code></p>\n\n{prose(inspect.getdoc(thing))}\n'
+        )
     return (
         f"::: {thing.__module__}.{thing.__qualname__}\n"
         f"    options:\n      heading: {label}\n      toc_label: {label.rpartition('.')[2]}\n"
@@ -362,7 +377,7 @@ def sections(package: str, found: dict[str, Any]) -> Iterator[tuple[str, dict[st
         return
     homes = dict.fromkeys(t.__module__ for t in found.values())
     for home in homes:
-        summary = (sys.modules[home].__doc__ or home).strip().splitlines()[0].rstrip(".:")
+        summary = re.split(r"[.:;](?:\s|$)", (sys.modules[home].__doc__ or home).strip())[0]
         yield summary, {n: t for n, t in found.items() if t.__module__ == home}
 
 

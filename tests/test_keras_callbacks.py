@@ -305,7 +305,9 @@ def _written(**options: Any) -> Any:
         return {"events": found}
 
     return _fitted(
-        lambda k, f: [k.callbacks.TensorBoard(str(f), **options)], more, fit={"epochs": 3}
+        lambda k, f: [k.callbacks.TensorBoard(str(f), **options)],
+        more,
+        fit={"epochs": 3, "batch_size": 4},
     )
 
 
@@ -514,7 +516,7 @@ ERRORS = {
     "schedule": (lambda: _fit(callbacks.LearningRateScheduler(lambda e: 1)), ValueError,
                  "should be a float. Got: 1"),
     "format": (lambda: _fit(callbacks.ModelCheckpoint("{val_los}.keras"), validation_split=0.2),
-               KeyError, "Reason: 'val_los' is none of epoch, accuracy, loss, mae"),
+               KeyError, "val_los.* is none of epoch, accuracy, loss, mae"),
     "averages": (lambda: _fit(callbacks.SwapEMAWeights(), validation_split=0.2), ValueError,
                  "use_ema=False"),
     "scheduled": (

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import sys
-import threading
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,18 @@ import numpy as np
 
 from autograd.compiled import encode, native
 from autograd.compiled.depends import Cell
-from autograd.compiled.results import COUNT, ITEMS, SIZE, Facts, Results, word
+from autograd.compiled.native import MISSED
+from autograd.compiled.results import (
+    COUNT,
+    ITEMS,
+    SIZE,
+    Facts,
+    Results,
+    slot,
+    tensor_layout,
+    word,
+)
+from autograd.compiled.turns import Turn
 from autograd.kernel import layout_known as arrays_known
 from autograd.modes import changes, modes
 from autograd.tensor import Tensor
@@ -34,16 +44,6 @@ MISS: Any = object()
 """Instead of a result: something is not as it was, and nothing was done."""
 _TYPE = object.__basicsize__ - 8
 _CONTENT = object.__basicsize__  # of a closure's cell
-
-
-@functools.cache
-def _slot(name: str) -> int:
-    """Where in a Tensor the slot of this name stands; -1 if it cannot be told."""
-    t, mark = Tensor.wrap(0.0), object()
-    setattr(t, name, mark)
-    places = range(object.__basicsize__, Tensor.__basicsize__, 8)
-    found = [at for at in places if word(id(t) + at) == id(mark)]
-    return found[0] if len(found) == 1 else -1
 
 
 @functools.cache
@@ -63,7 +63,7 @@ def layout_known() -> bool:
         and word(id((None,) * 5) + SIZE) == 5
         and word(id(items) + _TYPE) == id(list)
         and word(id(cell[0]) + _CONTENT) == id(mark)
-        and all(_slot(name) > 0 for name in ("value", "tracked", "_grad"))
+        and all(slot(name) > 0 for name in ("value", "tracked", "_grad"))
         and getattr(sys, "_is_gil_enabled", lambda: True)()
     )
 
@@ -74,8 +74,7 @@ class Guarded:
     def __init__(self, plan: Plan, program: Program, facts: Facts, count: int):
         self.plan, self.layout = plan, plan.grads
         self.stamp, self.grad = changes[0], modes.grad
-        lock = threading.Lock() if plan.pure else plan.lock
-        self.acquire, self.release = lock.acquire, lock.release
+        self.turn = (Turn() if plan.pure else plan.lock).tokens
         self.program = program
         self.result = None if plan.single is None else program.arrays[plan.single]
         results = None if self.result is None else Results(self.result)
@@ -88,7 +87,7 @@ class Guarded:
         self.keep = code, rows, versions, counters, room, results
         numbers = [encode.address(code), len(code), encode.address(rows), len(rows)]
         numbers += [encode.address(versions), len(versions), encode.address(room), count]
-        numbers += [id(Tensor), _slot("value"), _slot("tracked"), id(False)]
+        numbers += tensor_layout()
         numbers += [0, 0, 0, 0] if results is None else results.numbers
         self.record = np.array(numbers, np.int64)
         self.at = encode.address(self.record)
@@ -96,23 +95,27 @@ class Guarded:
 
     def replay(self, args: tuple[Any, ...]) -> Any:
         """The result of a replay with these arguments, or MISS."""
-        if not self.acquire(False):
+        try:
+            token = self.turn.pop()
+        except IndexError:  # another thread runs it
             return MISS
         try:
             failed = self.run(self.at, id(args))
-            if failed == native.MISSED or 0 <= failed < self.program.heads:
+            if failed < MISSED and not self.written:
+                return self.tensors[MISSED - 1 - failed]
+            if failed == MISSED or 0 <= failed < self.program.heads:
                 return MISS
             for t in self.written if failed < 0 else self.plan.trace.written:
                 t.version[0] += 1
-            if failed < native.MISSED:
-                return self.tensors[native.MISSED - 1 - failed]
+            if failed < MISSED:
+                return self.tensors[MISSED - 1 - failed]
             if failed >= 0:
                 self.program.resume(failed)  # special data, on which the op may raise
             if self.result is not None:
                 return Tensor.wrap(self.result.copy())
             return self.plan.result(self.program)
         finally:
-            self.release()
+            self.turn.append(token)
 
 
 def _native_version(t: Tensor) -> bool:
@@ -143,10 +146,10 @@ def guarded(plan: Plan, leaves: list[Tensor], pattern: Any, watched: Any, count:
             g = made.get(leaf)
             if none != (g is None):
                 return None
-            facts.word(id(leaf) + _slot("_grad"), id(g))
+            facts.word(id(leaf) + slot("_grad"), id(g))
     for t, values, tracked in plan.outside:
-        facts.word(id(t) + _slot("value"), id(values))
-        facts.word(id(t) + _slot("tracked"), id(tracked))
+        facts.word(id(t) + slot("value"), id(values))
+        facts.word(id(t) + slot("tracked"), id(tracked))
     for bucket in plan.buckets:
         facts.word(id(bucket.groups) + ITEMS, id(bucket.group), 8 * bucket.place)
         facts.word(id(bucket.group["params"]) + SIZE, bucket.count)

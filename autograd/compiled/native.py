@@ -306,15 +306,34 @@ def replay(code, start, stop, given):
     return _run_rows(code.ctypes.data, start, stop, given)
 
 
-@kernel
-def replay_each(code, given, result, size, target):
-    """Run all instructions once for each address in `given`; how many were run, plus one each time.
+@device
+def _unpacked(given, room, count, layout):
+    """True for a tuple of `count` Tensors that want no gradient; writes where their arrays are."""
+    if word_at(given + _DATA) != count:
+        return False
+    for k in range(count):
+        t = word_at(given + TUPLE_ITEMS + 8 * k)
+        if word_at(t + _DATA - 8) != word_at(layout):
+            return False
+        if word_at(t + word_at(layout + 16)) != word_at(layout + 24):
+            return False
+        store_word(room + 8 * k, word_at(t + word_at(layout + 8)))
+    return True
 
-    After each, `size` bytes at address `result` are copied to `target`, one behind the other.
+
+@kernel
+def replay_each(code, given, layout, room, result, size, target):
+    """Run all instructions once for each tuple in `given`; how many were run, plus one each time.
+
+    `given`: addresses of tuples of Tensors.  `layout`: how those lie in memory.  `room`: for the
+    addresses of a tuple's arrays.  After each, `size` bytes at address `result` are copied to
+    `target`, one behind the other.
     """
     count = code.shape[0]
     for k in range(given.size):
-        failed = _run_rows(code.ctypes.data, 0, count, given[k])
+        if not _unpacked(given[k], room.ctypes.data, room.size, layout.ctypes.data):
+            return k * (count + 1)
+        failed = _run_rows(code.ctypes.data, 0, count, room.ctypes.data)
         if failed >= 0:
             return k * (count + 1) + failed
         move(target + k * size, result, size)
@@ -345,16 +364,9 @@ def replay_guarded(record, given):
     """
     if not _hold(word_at(record + 16), word_at(record + 24)):
         return MISSED
-    room, count = word_at(record + 48), word_at(record + 56)
-    if word_at(given + _DATA) != count:
+    room = word_at(record + 48)
+    if not _unpacked(given, room, word_at(record + 56), record + 64):
         return MISSED
-    for k in range(count):
-        t = word_at(given + TUPLE_ITEMS + 8 * k)
-        if word_at(t + _DATA - 8) != word_at(record + 64):
-            return MISSED
-        if word_at(t + word_at(record + 80)) != word_at(record + 88):
-            return MISSED
-        store_word(room + 8 * k, word_at(t + word_at(record + 72)))
     failed = _run_rows(word_at(record), 0, word_at(record + 8), room)
     if failed == -1:
         versions = word_at(record + 32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from sys import getrefcount
 from typing import Any
 
@@ -10,13 +9,15 @@ import numpy as np
 
 from autograd.compiled import encode, native
 from autograd.compiled.bind import Binder
+from autograd.compiled.guards import layout_known
 from autograd.compiled.passes import PASSES, place
 from autograd.compiled.program import Program, Refused, stack_like
+from autograd.compiled.results import tensor_layout
 from autograd.compiled.scalar_kernels import move_numbers
 from autograd.compiled.scalar_plan import lower
 from autograd.compiled.scalar_stream import Block
 from autograd.compiled.trace import INPUT, NUMBER, OUTSIDE, Slot, Trace, leaves, mapped
-from autograd.kernel import TUPLE_ITEMS
+from autograd.compiled.turns import Turn
 from autograd.tensor import Tensor
 
 
@@ -31,7 +32,7 @@ class Plan:
                 self.trace = apply(self.trace)
         self.trace = lower(self.trace, passes)
         self.reuse = "place" in passes
-        self.lock = threading.RLock()
+        self.lock = Turn()
         self.inputs = [s for s in trace.slots if s.kind == INPUT]
         self.pure = not trace.grads and all(i.op is not None for i in self.trace.instructions)
         self.pure = self.pure and not self.trace.before
@@ -156,12 +157,15 @@ class Plan:
             with self.lock:
                 return self._bind()
 
-    def replay_each(self, batches: list[tuple[np.ndarray, ...]]) -> Any:
+    def replay_each(self, batches: list[tuple[Any, ...]]) -> Any:
         """Run once for each of `batches`, in one native call: the results of those that fitted.
 
-        None where the plan is not one native call with one tensor as its result.
+        A batch is a tuple of arguments.  None where the plan is not one native call with one
+        tensor as its result.
         """
         if not self.native or self.single is None or self.entries or self.trace.before:
+            return None
+        if not layout_known():
             return None
         with self.lock:
             if not self.pure:
@@ -169,11 +173,11 @@ class Plan:
             program = self.take() if self.pure else self.first
             one = program.arrays[self.single]
             results = stack_like(one, len(batches))
-            given = np.array([id(b) + TUPLE_ITEMS for b in batches], np.int64)
+            given = np.array([id(b) for b in batches], np.int64)
+            layout, room = np.array(tensor_layout()), np.empty(len(self.inputs), np.int64)
             code = program.parts[0]
-            run = native.replay_each.run(
-                code, given, encode.address(one), one.nbytes, encode.address(results)
-            )
+            places = encode.address(one), one.nbytes, encode.address(results)
+            run = native.replay_each.run(code, given, layout, room, *places)
             done, failed = divmod(run, len(code) + 1)
             try:
                 if done < len(batches) and failed >= program.heads:

@@ -8,6 +8,7 @@ are all as when it was made (no gradient, no history, no change in place, no wea
 from __future__ import annotations
 
 import ctypes
+import functools
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,21 @@ _KEPT = 2  # one that the caller still holds, and the next
 def word(address: int) -> int:
     """The int64 in memory there."""
     return ctypes.c_int64.from_address(address).value
+
+
+@functools.cache
+def slot(name: str) -> int:
+    """Where in a Tensor the slot of this name stands; -1 if it cannot be told."""
+    t, mark = Tensor.wrap(0.0), object()
+    setattr(t, name, mark)
+    places = range(object.__basicsize__, Tensor.__basicsize__, 8)
+    found = [at for at in places if word(id(t) + at) == id(mark)]
+    return found[0] if len(found) == 1 else -1
+
+
+def tensor_layout() -> list[int]:
+    """How the driver tells a Tensor that wants no gradient, and where its array stands."""
+    return [id(Tensor), slot("value"), slot("tracked"), id(False)]
 
 
 class Facts:

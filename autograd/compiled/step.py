@@ -119,14 +119,16 @@ class Step:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result; tensors in it are copies without history."""
+        fast, stamp = self.fast, changes[0]
+        if fast is not None and fast.stamp == stamp and not kwargs:
+            state = modes.__dict__  # this thread's: one look-up for two
+            if state.get("grad", True) is fast.grad and not state.get("observers"):
+                result = fast.replay(args)
+                if result is not MISS:
+                    return result
         if not self.enabled or modes.observers or modes.recorder is not None:
             result = self.function(*mapped(args, tensor_of), **mapped(kwargs, tensor_of))
             return result if self.enabled else mapped(result, bare)
-        fast, stamp = self.fast, changes[0]
-        if fast is not None and fast.stamp == stamp and fast.grad is modes.grad and not kwargs:
-            result = fast.replay(args)
-            if result is not MISS:
-                return result
         if self.last is not None and not kwargs and not self.check_every:
             plan, entry, static, watched = self.last
             same = entry.stamp == stamp and static == (len(args), modes.grad)
@@ -153,7 +155,9 @@ class Step:
         waiting: list[Any] = []
         size = 1
         for batch in batches:
-            waiting.append(tuple(batch) if isinstance(batch, (tuple, list)) else (batch,))
+            if type(batch) is not tuple:
+                batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+            waiting.append(batch)
             if len(waiting) >= size:
                 started = time.perf_counter()
                 done = len(waiting)
@@ -194,14 +198,7 @@ class Step:
         after = {leaf: slot is None for leaf, slot in plan.trace.grads.items()}
         if any(after.get(t, none) != none for t, none in zip(self.leaves, entry.pattern)):
             return None  # the second step in a row is another program: it accumulates
-        given = []
-        for batch in batches:
-            if len(batch) != static[0]:
-                break
-            if not all(isinstance(a, Tensor) and not a.tracked for a in batch):
-                break
-            given.append(tuple([a.value for a in batch]))
-        return plan.replay_each(given) if given else None
+        return plan.replay_each(batches)
 
     def _fits(self, plan: Plan, entry: _Entry, watched: Any) -> bool:
         if entry.pattern != tuple([t._grad is None for t in self.leaves]):

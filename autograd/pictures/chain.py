@@ -192,7 +192,7 @@ class Writer:
             return "0"
         if "v" in letters(formula) and "v" not in reader.op.inputs:
             self.fused.add(reader.op.name)
-        names = {**self.names(reader), "g": self.partial(reader)}
+        names = {"v": r"\delta", **self.names(reader), "g": self.partial(reader)}
         if reader.op.variadic:
             names.pop("x", None)
         text = re.sub(r"\\,(?=-?\d)", r" \\cdot ", substitute(formula, names))
@@ -234,7 +234,7 @@ class Writer:
         found = list(self.graph.notes)
         if self.fused:
             ops = ", ".join(sorted(self.fused))
-            found.append(f"v is the gradient before the activation in {ops}")
+            found.append(f"δ is the gradient before the activation in {ops}")
         if any(item.node.hooks for item in self.graph.ops):
             found.append("hooks that change gradients are not taken into account")
         return found

@@ -140,6 +140,8 @@ def kind_of(box: Box, root: Item) -> str:
 def render(layout: Layout, root: Item, titles: dict[Any, str], notes: list[str], theme: str) -> str:
     """The picture."""
     width = max(layout.width, 260.0) + 2 * _EDGE
+    if any(style == "grad" for box in layout.boxes for style, _ in box.lines):
+        notes = [*notes, "∇: gradient"]
     columns = max(30, int((width - 2 * _EDGE) / 6.5))
     rows = [row for note in notes for row in textwrap.wrap(note, columns)]
     height = layout.height + 2 * _EDGE + (len(rows) * 15 + 6 if rows else 0)

@@ -54,7 +54,7 @@ def _explain(t: Tensor, edge: Any, about: Stats, trail: Trail | None) -> Answer:
         return _nonfinite(edge, about, trail)
     if about.zero:
         return _zero(edge, about, trail)
-    if 0 < about.size and about.largest < TINY:
+    if about.size and about.largest < TINY:
         return _scaled("tiny", edge, about, trail)
     if about.largest > HUGE:
         return _scaled("huge", edge, about, trail)
@@ -166,7 +166,8 @@ def _origin(trail: Trail) -> Answer | None:
             return Answer(
                 kind, "nan_in_data",
                 f"the gradient is {kind}: {what} given to {node.name} as {name}, of shape"
-                f" {v.shape}, holds {int(v.size - np.isfinite(v).sum())} values that are not finite",
+                f" {v.shape}, holds {int(v.size - np.isfinite(v).sum())} values that are not"
+                " finite",
                 "clean the data: drop or fill the rows with NaN; for a parameter, look for the"
                 " step that diverged", node.name, line_of(node),
             )  # fmt: skip

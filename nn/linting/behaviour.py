@@ -19,8 +19,13 @@ def check(trial: Trial, model: Module, target: Any, reasons: dict[str, Any]) -> 
     """All of them."""
     loss = trial.loss
     if not isinstance(loss, Tensor):
-        return [Finding("loss_not_tensor", f"the loss is a {type(loss).__name__}, so nothing can"
-                        " be learned from it", "return a Tensor, without .item() or float()")]  # fmt: skip
+        return [
+            Finding(
+                "loss_not_tensor",
+                f"the loss is a {type(loss).__name__}, so nothing can be learned from it",
+                "return a Tensor, without .item() or float()",
+            )
+        ]
     if not loss.requires_grad:
         return [
             Finding(
@@ -32,7 +37,7 @@ def check(trial: Trial, model: Module, target: Any, reasons: dict[str, Any]) -> 
         return [Finding("loss_not_scalar", f"the loss has shape {loss.shape}", "loss.mean()")]
     found = [*_gradients(reasons), *_units(trial), *_saturated(trial), *_symmetric(model, trial)]
     found += [Finding("warning", text, "see the message") for text in trial.warned
-              if "target size" not in text]  # fmt: skip
+              if "they broadcast" not in text]  # fmt: skip
     if np.isfinite(np.asarray(loss.value)).all():
         return found + _first_loss(trial, target) + _collapsed(trial)
     if not any(f.rule == "bad_gradient" for f in found):
@@ -144,7 +149,7 @@ def _first_loss(trial: Trial, target: Any) -> list[Finding]:
         return []
     x = event.inputs[0]
     binary = event.op.startswith("binary")
-    if not isinstance(x, Tensor) or x.ndim < 2 and not binary:
+    if not isinstance(x, Tensor) or (x.ndim < 2 and not binary):
         return []
     value = float(np.asarray(event.out.value))
     expected = float(np.log(2 if binary else max(2, x.shape[1])))

@@ -1,4 +1,4 @@
-"""One trial step, watched, after which model, optimizer, gradients and random streams are as before."""
+"""One trial step, watched, after which model, gradients and random streams are as before."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def unchanged(*modules: Module) -> Iterator[None]:
             value = t.value.copy() if _array(t.value) else t.value
             version = None if t.version is None else t.version[0]
             tensors[id(t)] = t, t.value, value, version, kept, (t.tracked, t.node)
-    streams = default_generator.get_state(), np.random.get_state(), random.getstate()
+    streams = default_generator.get_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
         yield
     finally:
@@ -93,7 +93,7 @@ def unchanged(*modules: Module) -> Iterator[None]:
                 vars(m)[name].clear()
                 vars(m)[name].update(content)
         default_generator.set_state(streams[0])
-        np.random.set_state(streams[1])
+        np.random.set_state(streams[1])  # noqa: NPY002
         random.setstate(streams[2])
 
 
@@ -118,7 +118,7 @@ def run(model: Any, loss_fn: Callable[..., Any], inputs: tuple[Any, ...], target
     if isinstance(model, Module):
         for name, m in model.named_modules():
             m.register_forward_pre_hook(lambda _m, _a, name=name: stack.append(name), prepend=True)
-            m.register_forward_hook(lambda _m, _a, _o: stack.pop() and None, always_call=True)
+            m.register_forward_hook(lambda _m, _a, _o: _drop(stack), always_call=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -132,6 +132,10 @@ def run(model: Any, loss_fn: Callable[..., Any], inputs: tuple[Any, ...], target
             for name, p in model.named_parameters()
         }
     return trial
+
+
+def _drop(stack: list[str]) -> None:
+    stack.pop()
 
 
 def _step(
@@ -154,17 +158,12 @@ def twin_step(optimizer: Any, grads: dict[int, Any]) -> list[tuple[Tensor, np.nd
 
     `grads`: by id of the parameter.
     """
+    twin = copy.deepcopy(optimizer)
     params = [p for group in optimizer.param_groups for p in group["params"]]
-    held = [p._grad for p in params]
-    try:
-        for p in params:
-            g = grads.get(id(p))
-            p._grad = None if g is None else Tensor.wrap(g.astype(p.dtype))
-        twin = copy.deepcopy(optimizer)
-    finally:
-        for p, g in zip(params, held):
-            p._grad = g
     copies = [p for group in twin.param_groups for p in group["params"]]
+    for p, q in zip(params, copies):
+        g = grads.get(id(p))
+        q._grad = None if g is None else Tensor.wrap(g.astype(p.dtype))
     try:
         twin.step()
     except TypeError:  # it takes a closure

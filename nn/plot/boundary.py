@@ -98,7 +98,7 @@ def line_at(scores: np.ndarray, threshold: float | None) -> float:
 
 
 def draw_answers(
-    ax: Axes, plane: Plane, scores: np.ndarray, threshold: float | None, shades: int = 256
+    ax: Axes, plane: Plane, scores: np.ndarray, threshold: float | None, shades: int = 16
 ) -> list[Any]:
     """Colour the plane by the answers and draw the line between; the artists, to remove them."""
     place = dict(extent=plane.bounds, origin="lower", aspect="auto", zorder=0)
@@ -141,7 +141,7 @@ def draw_points(ax: Axes, points: np.ndarray, classes: np.ndarray) -> None:
     for i in range(int(classes.max()) + 1):
         ax.scatter(
             *points[classes == i].T,
-            s=40 if len(points) < 50 else 14,
+            s=min(40, max(12, 2000 / len(points))),
             color=colour(i),
             marker="os^Dv<>P"[i % 8],
             edgecolors=ax.get_facecolor(),

@@ -6,10 +6,11 @@
 # theorem that says when it stops, and finds the one small table that no line can learn.
 
 # %%
-import autograd
 import matplotlib.pyplot as plt
-import nn
 import numpy as np
+
+import autograd
+import nn
 from nn import plot
 
 # %% [markdown]

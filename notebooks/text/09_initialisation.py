@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 9 · Initialisation
 #
-# A weight matrix multiplies what passes through it. Fifty of them in a row multiply fifty times, and
-# a factor of 0.7 or 1.4 per layer becomes $10^{-8}$ or $10^{7}$ at the end. Initialisation is the
-# choice of the one number, the variance of the first weights, that makes this factor 1.
+# A weight matrix multiplies what passes through it. Fifty of them in a row multiply fifty times,
+# and a factor of 0.7 or 1.4 per layer becomes $10^{-8}$ or $10^{7}$ at the end. Initialisation is
+# the choice of the one number, the variance of the first weights, that makes this factor 1.
 #
 # You will measure the factor, see it in histograms from layer to layer, and sort out three names
 # that are often mixed up: LeCun, Glorot (Xavier) and He (Kaiming).
@@ -11,28 +11,29 @@
 # %%
 import math
 
-import autograd
 import matplotlib.pyplot as plt
-import nn
 import numpy as np
+
+import autograd
+import nn
 import optim
 from nn import plot
 from nn.demo.data import digits
 from nn.keras import initializers
 
+autograd.manual_seed(0)
 plt.rcParams["axes.prop_cycle"] = plt.cycler(color=plot.PALETTE)
-autograd.manual_seed(0);
 
 # %% [markdown]
 # ## One layer, one formula
 #
-# A unit of a linear layer is a sum of $n_{\text{in}}$ products, $z = \sum_j w_j x_j$. If the weights
-# are independent of the inputs and have mean 0, the variances add up:
+# A unit of a linear layer is a sum of $n_{\text{in}}$ products, $z = \sum_j w_j x_j$. If the
+# weights are independent of the inputs and have mean 0, the variances add up:
 #
 # $$\operatorname{Var}(z) = n_{\text{in}} \cdot \operatorname{Var}(w) \cdot \overline{x^2}$$
 #
-# So $\operatorname{Var}(w) = 1 / n_{\text{in}}$ hands on the size of its input. Below, the same
-# inputs go through layers of different width. Look at the last two columns: with a fixed standard
+# So $\operatorname{Var}(w) = 1 / n_{\text{in}}$ hands on the size of its input. Below, normal
+# inputs go through layers of different width. Look at the two std(z) columns: with a fixed standard
 # deviation the output grows with the width, with $1/\sqrt{n_{\text{in}}}$ it does not.
 
 # %%
@@ -49,8 +50,8 @@ for n_in in (16, 64, 256, 1024):
 # %% [markdown]
 # ## Backwards it is the other number
 #
-# The gradient flows through the transposed matrix: each input collects a sum over $n_{\text{out}}$
-# outputs. To hand on the size of the *gradient*, the variance would have to be
+# The gradient flows through the transposed matrix: each input collects a sum over
+# $n_{\text{out}}$ outputs. To hand on the size of the *gradient*, the variance would have to be
 # $1 / n_{\text{out}}$. One number cannot do both unless the layer is square:
 #
 # | name | $\operatorname{Var}(w)$ | keeps |
@@ -59,8 +60,8 @@ for n_in in (16, 64, 256, 1024):
 # | Glorot, or Xavier (2010) | $2 / (n_{\text{in}} + n_{\text{out}})$ | a compromise of both |
 # | He, or Kaiming (2015) | $2 / n_{\text{in}}$ | activations behind a ReLU, which removes half |
 #
-# Texts often print $\mathcal N(0, 1/n_{\text{in}})$ and call it Xavier's. It is LeCun's. Let a layer
-# that is *not* square decide: here 100 inputs and 400 outputs.
+# Texts often print $\mathcal N(0, 1/n_{\text{in}})$ and call it Xavier's. It is LeCun's. Let a
+# layer that is *not* square decide: here 100 inputs and 400 outputs.
 
 # %%
 n_in, n_out = 100, 400
@@ -91,9 +92,9 @@ print(f"\nLeCun's formula {lecun:.4f}, Glorot's {glorot:.4f}")
 
 # %% [markdown]
 # The confusion is easy to understand: in a square layer $2/(n + n) = 1/n$, and the two agree. Now
-# the same four matrices at work. The left bars are the size of the output, the right ones the size
-# of the gradient that comes back, each divided by what went in. LeCun keeps the left at 1. Glorot
-# splits the difference: one square is 0.4, the other 1.6, and their mean is 1.
+# the same four matrices at work. The left bars are the size of the output, the right ones the
+# size of the gradient that comes back, each divided by what went in. LeCun keeps the left at 1.
+# Glorot splits the difference: one square is 0.4, the other 1.6, and their mean is 1.
 
 
 # %%
@@ -187,8 +188,9 @@ histograms("activations (counts on a log scale)", {name: run[0] for name, run in
 # %% [markdown]
 # Read each row from left to right. With `std 0.02` the histogram collapses into a single bar at 0
 # (its std falls by a factor of six per layer): layer 10 sees nothing of the input. LeCun's loses
-# a factor $\sqrt 2$ per layer, because a ReLU throws away half of the squares. He's rule doubles the variance to make
-# up for that, and the row stays the same. With `std 0.25` values leave the picture.
+# a factor $\sqrt 2$ per layer, because a ReLU throws away half of the squares. He's rule doubles
+# the variance to make up for that, and the row stays the same. With `std 0.25` values leave the
+# picture.
 #
 # The gradients start at layer 10 (the last column) and travel to the left, through the same
 # matrices, so they tell the same story in the other direction.
@@ -202,9 +204,9 @@ assert 0.5 < gradients[0].std() / gradients[9].std() < 2
 # %% [markdown]
 # ## Depth 2 to 50
 #
-# What is a shade at ten layers is a wall at fifty. For every depth the picture shows the size of the
-# last activation (left) and of the gradient that arrives at the first layer (right). The axes are
-# logarithmic: a straight line is a constant factor per layer. Only He's line is level.
+# What is a shade at ten layers is a wall at fifty. For every depth the picture shows the size of
+# the last activation (left) and of the gradient that arrives at the first layer (right). The axes
+# are logarithmic: a straight line is a constant factor per layer. Only He's line is level.
 
 # %%
 depths = [2, 5, 10, 20, 30, 40, 50]
@@ -238,6 +240,12 @@ assert abs(per_layer - 1 / math.sqrt(2)) < 0.03
 # %% [markdown]
 # ## tanh wants Glorot's
 #
+# Near 0 a tanh is the identity, so no half is lost and there is nothing to make up for. It also
+# cannot explode: it saturates. Watch the right picture instead: with He's weights, which are too
+# large for it, the gradient grows on its way back through the units that are not saturated.
+#
+# The slow fall of Glorot's line is the bend of the tanh. `calculate_gain("tanh")` = 5/3 is meant
+# to make up for it; over fifty layers it is too strong.
 
 
 # %%
@@ -254,7 +262,8 @@ assert 0.1 < found["Glorot"][1][-1] < 2 < found["He"][1][-1] < found["Glorot, ga
 #
 # `nn.Linear` draws from $U(-1/\sqrt{n_{\text{in}}},\ 1/\sqrt{n_{\text{in}}})$, whose variance is
 # only $1/(3 n_{\text{in}})$. `Dense` takes `GlorotUniform`. Neither is made for deep ReLU nets
-# without normalisation: per ReLU layer the first shrinks by $\sqrt{1/6}$, the second by $\sqrt{1/2}$.
+# without normalisation: per ReLU layer the first shrinks by $\sqrt{1/6}$, the second by
+# $\sqrt{1/2}$.
 
 # %%
 ours = nn.Linear(400, 300).weight
@@ -326,7 +335,8 @@ assert final["He"] < 0.3 < 2 < final["LeCun"] < final["std 0.02"]
 #
 # Zero would keep every size at zero, but there is a deeper reason: units that start equal stay
 # equal. They see the same inputs, get the same gradient and move together, so a layer of eight is
-# one unit, eight times. Randomness breaks the tie. (Biases may start at 0; the weights have done it.)
+# one unit, eight times. Randomness breaks the tie. (Biases may start at 0; the weights have done
+# it.)
 
 # %%
 model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
@@ -346,10 +356,10 @@ assert np.allclose(rows, rows[0])  # after 500 steps: eight copies of one unit
 # %% [markdown]
 # ## Exercise
 #
-# A leaky ReLU with slope $a$ keeps $(1 + a^2)/2$ of the squares, so its gain is
-# $\sqrt{2 / (1 + a^2)}$.
+# A leaky ReLU with slope $a$ keeps $(1 + a^2)/2$ of the squares, so its gain is $\sqrt{2 / (1 +
+# a^2)}$.
 #
-# 1. Predict the factor per layer if you use plain He (made for $a = 0$) with $a = 0.3$. How large is
-#    it after 50 layers?
+# 1. Predict the factor per layer if you use plain He (made for $a = 0$) with $a = 0.3$. How large
+#    is it after 50 layers?
 # 2. Check with `sizes(he, lambda h: autograd.nn.functional.leaky_relu(h, 0.3))`.
 # 3. Repair it with `nn.init.kaiming_normal_(w, a=0.3)` and see the line become level.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import warnings
 from collections import Counter
@@ -198,7 +199,7 @@ class BackupAndRestore(Callback):
             seen[name] += 1
             its = states.pop((name, seen[name]), None)
             if its is not None:
-                callback.load_state_dict(its)
+                callback.load_state_dict(copy.deepcopy(its))  # it may be restored twice
         left = sorted({name for (name, _), its in states.items() if its})
         if left:
             warnings.warn(
