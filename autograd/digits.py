@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -116,8 +117,11 @@ class precision(observe):
         if loss.calls == 1 or total / max(given, _EPS) > loss.total / max(loss.given, _EPS):
             loss.total, loss.given, loss.shape = total, given, got.shape
         key = id(got)
-        gone = weakref.ref(got, lambda _, key=key: self.twins.pop(key, None))
-        self.twins[key] = gone, exact, result.version, result.version[0]
+        forget = functools.partial(self._forget, key)
+        self.twins[key] = weakref.ref(got, forget), exact, result.version, result.version[0]
+
+    def _forget(self, key: int, _: Any) -> None:
+        self.twins.pop(key, None)
 
     def _twin(self, x: Any) -> tuple[Any, float]:
         """The float64 twin of an input, and the error that the input has against it."""

@@ -343,7 +343,7 @@ def _numba() -> Any:
             if not hasattr(function, "_linkable"):
                 return
             _link(function)
-            if not self.told:
+            if not self.told and os.path.exists(function.__code__.co_filename):  # else never kept
                 self.told = True
                 print(COLD_CACHE, file=sys.stderr, flush=True)
 

@@ -84,8 +84,11 @@ def compile_cached(jit: Callable[..., Any], function: Callable[..., Any], files:
     """A dispatcher of `function` whose machine code is kept in `KernelFiles`.
 
     `jit`: Numba's `njit` with its options.  `files`: the sources that it is made of.  Where no
-    folder can be written it is compiled in every process, and a line says so.
+    folder can be written it is compiled in every process, and a line says so; so is what was
+    written at a prompt or in a notebook, whose text is in no file that could be looked at later.
     """
+    if not all(map(os.path.exists, files)):
+        return jit(cache=False)(function)
     try:
         dispatcher = jit(cache=True)(function)
     except RuntimeError as error:

@@ -135,7 +135,7 @@ class observe(_Decorator):
     def _again(self) -> Any:
         return type(self)(self.observer)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Any:
         self.before = modes.observers
         modes.observers = (*self.before, self.observer)
 

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through the pipe it offers for that: nothing to install but itself."""
+"""A headless Chromium, driven through the pipe it offers for that: nothing else to install."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ It reads what Keras on TensorFlow writes and what we write, and checks every che
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -164,9 +164,7 @@ def train(name: str, folder: Path, backup: Any = 1, extra: Any = (), epochs: int
     if not isinstance(backup, callbacks.Callback) and backup is not None:
         backup = callbacks.BackupAndRestore(folder / BACKUP, backup)
     first = [] if backup is None else [backup]  # it is called last all the same
-    history = model.fit(
-        **data, epochs=epochs, verbose=0, callbacks=[*first, *used, *extra]
-    )
+    history = model.fit(**data, epochs=epochs, verbose=0, callbacks=[*first, *used, *extra])
     return model, summed_up(model, history, used, folder)
 
 
@@ -202,31 +200,39 @@ def _life(name: str, folder: Path) -> None:
 def _nursery(name: str, folder: Path, seed: int, kills: int) -> dict[str, Any]:
     """Children, each killed at a random moment, until there were `kills`; all results."""
     moments = random.Random(seed)
-    results, killed, deaths = [], 0, []
     train(name, folder, None)  # kernels are there
-    longest = 0.1
-    while killed < kills or not results:
+    results, deaths, longest = [], [], 0.0
+    while len(deaths) < kills:
         shutil.rmtree(folder)
         folder.mkdir()
+        before = -1
         while not _done(folder).exists():
+            began = time.perf_counter()
             child = os.fork()
             if not child:
-                try:
-                    _life(name, folder)
-                finally:
-                    os._exit(0 if _done(folder).exists() else 1)
-            if killed < kills:
+                _child(name, folder)
+            if results and len(deaths) < kills:
                 time.sleep(moments.uniform(0.02, longest))
                 os.kill(child, signal.SIGKILL)
             status = os.waitpid(child, 0)[1]
             if os.WIFSIGNALED(status):
-                killed += 1
                 deaths.append(_batches_in(folder))
-                longest += 0.02 if len(deaths) > 1 and deaths[-1] <= deaths[-2] else 0.0
+                longest *= 1.3 if deaths[-1] == before else 1.0  # the machine is slow today
+                before = deaths[-1]
             elif status:
                 raise RuntimeError(f"a child of {name} failed")
+            elif not results:  # the first one is left alone
+                longest = 0.4 * (time.perf_counter() - began)
         results.append(_done(folder).read_text())
-    return {"results": results, "killed": killed, "deaths": deaths}
+    return {"results": results, "deaths": deaths}
+
+
+def _child(name: str, folder: Path) -> None:
+    """The life of a forked child; it never returns."""
+    try:
+        _life(name, folder)
+    finally:
+        os._exit(0 if _done(folder).exists() else 1)
 
 
 def _batches_in(folder: Path) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from itertools import combinations
 from pathlib import Path
@@ -162,6 +164,28 @@ def test_values_that_are_no_longer_those_of_the_graph_are_left_out():
     assert box_of(autograd.draw(y), "add") == ["add", "value not known"]
 
 
+def test_data_changed_since_is_not_shown_as_what_was_read():
+    x, w = autograd.ones(2), autograd.ones(2, requires_grad=True)
+    loss = (x * w).sum()
+    x.mul_(5.0)
+    assert ["x", "value not known"] in texts(autograd.draw(loss, names={"x": x}))
+    assert ["mul", "2", "value not known"] in texts(autograd.draw(loss))
+
+
+def test_what_was_remembered_stays_after_a_step_of_training():
+    model, _, names = xor()
+    with autograd.remember(model) as seen:
+        loss = nn.BCELoss()(model(names["x"]), names["y"])
+    before = box_of(autograd.draw(loss, seen=seen), "tanh")
+    loss.backward()
+    with autograd.no_grad():
+        for p in model.parameters():
+            p.sub_(p.grad)
+    picture = autograd.draw(loss, seen=seen)
+    assert box_of(picture, "tanh") == before
+    assert picture.notes == []
+
+
 def test_gradients_of_all_nodes_on_request():
     x = autograd.tensor([1.0, 2.0], requires_grad=True)
     y = x * x
@@ -223,9 +247,8 @@ def test_in_place_changes_and_views_are_drawn():
 
 
 def test_one_gradient_is_not_shown_as_another():
-    _, loss, names = xor()
-    loss.backward()
-    model, other, _ = xor()
+    xor()[1].backward()
+    _, other, _ = xor()
     assert not any("∇" in line for lines in texts(autograd.draw(other)) for line in lines)
 
 
@@ -335,6 +358,8 @@ def test_three_hundred_nodes_are_folded_and_it_says_so():
     assert f"{picture.nodes} nodes: {picture.folded} of them are folded" in picture.notes[0]
     assert picture.notes[0][:20] in str(picture)
     assert len(parts(picture, "tg-fold")) == sum(b.folded for b in picture.layout.boxes) > 0
+    more = autograd.draw(neurons(), limit=120)
+    assert picture.boxes < more.boxes <= 120
     whole = autograd.draw(neurons(), limit=10_000)
     assert whole.folded == 0
     assert whole.boxes == whole.nodes == picture.nodes
@@ -428,6 +453,11 @@ def test_wrong_calls(tmp_path: Path):
         autograd.draw(x).save(tmp_path / "x.png")
     with pytest.raises(GraphError, match=r"the root has shape \(2,\)"):
         autograd.draw(x * 2, grads="all")
+
+
+def test_pictures_cost_nothing_until_they_are_used():
+    code = "import sys, autograd; assert 'autograd.pictures' not in sys.modules; autograd.draw"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # Formulas

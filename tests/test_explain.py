@@ -1,4 +1,4 @@
-"""`autograd.explain`: the formulas with their numbers are computed again, and must give the result."""
+"""`autograd.explain`: the formulas with their numbers are computed again and give the result."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_the_tables_formulas_give_the_gradients_of_its_vjps():
             read.add(name)
     assert unread == WORDS
     assert read >= {"add", "mul", "div", "pow", "tanh", "sigmoid", "exp", "log", "sqrt", "abs"}
-    assert len(read) >= 28
+    assert set(scalar_ops()) - read - WORDS == {"flat_grad"}
 
 
 def test_tensors_have_the_gradients_of_grad():
@@ -206,9 +206,9 @@ def test_tensors_have_the_gradients_of_grad():
     for (name, _), g in zip(model.named_parameters(), expected):
         equation = found[rf"\frac{{\partial L}}{{\partial \text{{{name}}}}}"]
         np.testing.assert_allclose(equation.value, g.numpy(), rtol=1e-6)
-    assert "δ is the gradient before the activation in linear_tanh" in explanation.notes
     assert r"\begin{pmatrix}" in explanation.latex
-    assert "∂L/∂0.weight = δᵀ x = [[" in str(explanation)
+    line = next(t for t in str(explanation).splitlines() if "∂L/∂0.weight =" in t)
+    assert "tanh²(x 0.weightᵀ + 0.bias)" in line
     assert all(p.grad is None for p in model.parameters())
     loss.backward()
 
@@ -265,7 +265,7 @@ def test_every_op_of_the_table_can_be_explained():
                 inputs.append(given)
         try:
             out = op(*inputs, **sample.meta)
-        except Exception:  # noqa: BLE001, S112 - a sample that needs its own preparation
+        except Exception:  # a sample that needs its own preparation
             continue
         if not (isinstance(out, autograd.Tensor) and out.requires_grad):
             continue

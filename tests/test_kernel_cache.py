@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from autograd.kernel import COLD_CACHE, JIT
@@ -149,3 +150,17 @@ def test_an_entry_is_of_one_version_and_one_state_of_the_sources(tmp_path: Path)
     assert files("1", [1]).load("other") is None
     files("1", [1]).flush()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["<stdin>", "/tmp/ipykernel_1/2345.py"])
+def test_a_kernel_of_a_prompt_or_a_notebook_is_compiled_and_not_kept(
+    name: str, capsys: Any
+) -> None:
+    """Its text is in no file; in a notebook the name looks as if it were."""
+    space: dict[str, Any] = {}
+    text = "from autograd.kernel import kernel\n@kernel\ndef k(out, x):\n    out[0] = 2 * x[0]\n"
+    exec(compile(text, name, "exec"), space)
+    out = np.zeros(1)
+    space["k"].run(out, np.array([3.0]))
+    assert out[0] == 6
+    assert "kernels can be written" not in capsys.readouterr().err

@@ -107,7 +107,7 @@ def test_wrong_calls(tmp_path: Path):
     with pytest.raises(GraphError, match="one number: reduce it"):
         autograd.stepper(autograd.ones(3, requires_grad=True) * 2)
     loss.backward()
-    with pytest.raises(GraphError, match="stepper: backward.* has freed what this graph saved"):
+    with pytest.raises(GraphError, match=r"stepper: backward\(\) has freed what this graph saved"):
         autograd.stepper(loss)
 
 

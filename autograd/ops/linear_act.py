@@ -97,7 +97,11 @@ def _folded(x: Any) -> Any:
     return x if x.ndim == 2 else ops.reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-_DMATH = (r"v\,W", r"v^T x", r"\textstyle\sum_n v_n")
+def _dmath(v: str) -> tuple[str, str, str]:
+    """The three derivatives, `v` written out."""
+    return rf"{v}\,W", rf"{v}^T x", rf"\textstyle\sum_n {v}_n"
+
+
 _SAMPLES = (
     Sample((3, 4), (5, 4), (5,)),
     Sample((3, 4), (5, 4), None),
@@ -152,7 +156,7 @@ def _relu_grads(dx, dweight, dbias, v, g, out, x, weight):
 linear_relu = op(
     "linear_relu",
     math=r"\max(x\,W^T + b, 0)",
-    dmath=_DMATH,
+    dmath=_dmath(r"(g\,[x\,W^T + b > 0])"),
     kernel=_forward(_relu, _relu_after),
     strided=True,
     shape=lambda x, weight, bias: linear_shape("linear_relu", x, weight, bias),
@@ -209,7 +213,7 @@ def _sigmoid_grads(dx, dweight, dbias, v, g, out, x, weight):
 linear_sigmoid = op(
     "linear_sigmoid",
     math=r"\sigma(x\,W^T + b)",
-    dmath=_DMATH,
+    dmath=_dmath(r"(g\,\sigma'(x\,W^T + b))"),
     kernel=_forward(_sigmoid, _sigmoid_after),
     strided=True,
     shape=lambda x, weight, bias: linear_shape("linear_sigmoid", x, weight, bias),
@@ -258,7 +262,7 @@ def _tanh_grads(dx, dweight, dbias, v, g, out, x, weight):
 linear_tanh = op(
     "linear_tanh",
     math=r"\tanh(x\,W^T + b)",
-    dmath=_DMATH,
+    dmath=_dmath(r"(g\,(1 - \tanh^2(x\,W^T + b)))"),
     kernel=_forward(_tanh, _tanh_after),
     strided=True,
     shape=lambda x, weight, bias: linear_shape("linear_tanh", x, weight, bias),

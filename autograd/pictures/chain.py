@@ -3,94 +3,21 @@ r"""`explain`: the chain rule of every gradient, from the op table's formulas, i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from autograd.op import Op
 from autograd.pictures import values
-from autograd.pictures.formula import letters, substitute, to_text
+from autograd.pictures.equations import Equation, Explanation, number
+from autograd.pictures.formula import letters, substitute
 from autograd.pictures.nodes import Graph, Item, Names, collect, dmath_of, require_graph
 from autograd.pictures.remember import Memory
-from autograd.pictures.svg import shape_text
 from autograd.pictures.walk import walk
 from autograd.tensor import Tensor
 
 _ALIASES = {"weight": ("W", "w"), "bias": ("b",), "target": ("t",), "log_p": ("x",)}
 """Letters under which the table's formulas know inputs with long names."""
-_ROWS, _COLUMNS = 6, 6
-"""Matrices up to this size are written out."""
-
-
-@dataclass
-class Equation:
-    """One line: `left = right`, with the numbers put in (`filled`) and the result where asked for.
-
-    `parts`: of a gradient, what each op that read the quantity contributes.
-    """
-
-    left: str
-    right: str
-    filled: str = ""
-    value: Any = None
-    item: Item | None = None
-    parts: list[Any] = field(default_factory=list)
-    digits: int = 4
-
-    def sides(self, shown: str) -> list[str]:
-        """Left and right side, the numbers, and the result `shown`, as far as there are any."""
-        found = [self.left, self.right]
-        if self.filled:
-            found.append(self.filled)
-        return found + ([shown] if self.value is not None else [])
-
-    @property
-    def latex(self) -> str:
-        """The line in LaTeX, with `&` before the first equals sign."""
-        left, *rest = self.sides(_latex_value(self.value, self.digits))
-        return f"{left} &= " + " = ".join(rest)
-
-    @property
-    def text(self) -> str:
-        """The line in plain text."""
-        sides = self.sides("")
-        words = [to_text(side) for side in (sides[:-1] if self.value is not None else sides)]
-        if self.value is not None:
-            words.append(_text_value(self.value, self.digits))
-        return " = ".join(words)
-
-
-class Explanation:
-    """What `explain` gives: `forward` and `backward` equations; prints, and shows in Jupyter."""
-
-    def __init__(self, forward: list[Equation], backward: list[Equation], notes: list[str]):
-        self.forward, self.backward, self.notes = forward, backward, notes
-
-    @property
-    def latex(self) -> str:
-        """Two aligned blocks between `$$`."""
-        return "\n\n".join(_block(part) for part in (self.forward, self.backward) if part)
-
-    def __str__(self) -> str:
-        parts = ["Forward", *(f"  {e.text}" for e in self.forward)]
-        parts += ["Backward", *(f"  {e.text}" for e in self.backward)]
-        return "\n".join(parts + [f"Note: {note}" for note in self.notes])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_latex_(self) -> str:
-        return self.latex
-
-    def _repr_markdown_(self) -> str:
-        parts = ["**Forward**", _block(self.forward), "**Backward**", _block(self.backward)]
-        return "\n\n".join(parts + [f"*{note}*" for note in self.notes])
-
-
-def _block(equations: list[Equation]) -> str:
-    lines = " \\\\\n".join(e.latex for e in equations)
-    return f"$$\n\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\n$$" if equations else ""
 
 
 def explain(
@@ -136,7 +63,6 @@ class Writer:
     def __init__(self, graph: Graph, steps: Any, grads: Any, digits: int):
         self.graph, self.steps, self.grads, self.digits = graph, steps, grads, digits
         self.symbols: dict[Item, str] = {}
-        self.fused: set[str] = set()
         for item in graph.leaves:
             self.symbols[item] = _symbol(item.name)
         for k, item in enumerate(graph.ops):
@@ -190,9 +116,7 @@ class Writer:
         formula = dmath_of(reader.op, slot)
         if formula is None:
             return "0"
-        if "v" in letters(formula) and "v" not in reader.op.inputs:
-            self.fused.add(reader.op.name)
-        names = {"v": r"\delta", **self.names(reader), "g": self.partial(reader)}
+        names = {**self.names(reader), "g": self.partial(reader)}
         if reader.op.variadic:
             names.pop("x", None)
         text = re.sub(r"\\,(?=-?\d)", r" \\cdot ", substitute(formula, names))
@@ -220,21 +144,18 @@ class Writer:
             return ""
         if not wanted or item.op.variadic:
             return ""
-        shown = {k: f"({_number(v, self.digits)})" for k, v in wanted.items()}
+        shown = {k: f"({number(v, self.digits)})" for k, v in wanted.items()}
         return substitute(formula.split(" = ")[-1], shown)
 
     def of(self, item: Item) -> str:
         """The symbol of an item, or its number."""
         if item.kind == "number":
-            return _number(item.value, self.digits)
+            return number(item.value, self.digits)
         return self.symbols[item]
 
     def notes(self) -> list[str]:
         """What the formulas leave open."""
         found = list(self.graph.notes)
-        if self.fused:
-            ops = ", ".join(sorted(self.fused))
-            found.append(f"δ is the gradient before the activation in {ops}")
         if any(item.node.hooks for item in self.graph.ops):
             found.append("hooks that change gradients are not taken into account")
         return found
@@ -286,45 +207,3 @@ def _spread(reader: Item, slot: int) -> bool:
         return False
     shapes = [shape for shape, _ in specs]
     return shapes[slot] != np.broadcast_shapes(*shapes)
-
-
-def _number(x: Any, digits: int) -> str:
-    text = f"{float(x):.{digits}g}"
-    mantissa, e, exponent = text.partition("e")
-    if e:
-        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
-    return {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\text{NaN}"}.get(text, text)
-
-
-def _latex_value(value: Any, digits: int) -> str:
-    if value is None or np.ndim(value) == 0:
-        return "" if value is None else _number(value, digits)
-    array = np.asarray(value)
-    rows = array.reshape(1, -1) if array.ndim == 1 else array
-    if array.ndim > 2 or rows.shape[0] > _ROWS or rows.shape[1] > _COLUMNS or not array.size:
-        return rf"\text{{[{shape_text(array.shape)}, norm }}{_norm(array, digits)}\text{{]}}"
-    lines = (" & ".join(_number(x, digits) for x in row) for row in rows)
-    return rf"\begin{{pmatrix}} {_rows(lines)} \end{{pmatrix}}"
-
-
-def _rows(lines: Any) -> str:
-    return r" \\ ".join(lines)
-
-
-def _norm(array: Any, digits: int) -> str:
-    return _number(np.sqrt(np.square(array.astype(np.float64)).sum()), digits)
-
-
-def _text_value(value: Any, digits: int) -> str:
-    array = np.asarray(value)
-    if array.ndim == 0:
-        return to_text(_number(value, digits))
-    if array.size > _ROWS * _COLUMNS:
-        return f"[{shape_text(array.shape)}, norm {to_text(_norm(array, digits))}]"
-
-    def nested(part: Any) -> str:
-        if np.ndim(part) == 0:
-            return to_text(_number(part, digits))
-        return f"[{', '.join(nested(p) for p in part)}]"
-
-    return nested(array)

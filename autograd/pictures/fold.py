@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from autograd.pictures.groups import common
 from autograd.pictures.nodes import Graph, Item
 
 _FEWEST = 8
@@ -74,8 +75,8 @@ def _cones(graph: Graph, stretches: list[list[Item]], limit: int) -> list[list[I
 
     Whole cones where that leaves enough to see; else parts of them, as large as `limit` asks for.
     """
-    whole = _cones_up_to(graph, stretches, len(graph.items))
-    if _FEWEST <= len(_boxes(graph, whole)) <= limit:
+    whole = _cones_up_to(graph, stretches, len(graph.items), alone=True)
+    if max(_FEWEST, limit // 5) <= len(_boxes(graph, whole)) <= limit:
         return whole
     size = 2
     while size < len(graph.ops):
@@ -86,13 +87,21 @@ def _cones(graph: Graph, stretches: list[list[Item]], limit: int) -> list[list[I
     return whole
 
 
-def _cones_up_to(graph: Graph, stretches: list[list[Item]], size: int) -> list[list[Item]]:
-    """Each stretch joins its only reader, while that has fewer than `size` ops; the root stays."""
+def _cones_up_to(
+    graph: Graph, stretches: list[list[Item]], size: int, alone: bool = False
+) -> list[list[Item]]:
+    """Each stretch joins its only reader, up to `size` ops together; the root stays by itself.
+
+    `alone`: only where a single op reads it; else also where all that read it were joined before.
+    """
     place = {item: k for k, stretch in enumerate(stretches) for item in stretch}
     top = list(range(len(stretches)))
     count = [len(stretch) for stretch in stretches]
     for k in range(len(stretches) - 2, -1, -1):
-        readers = {top[place[c]] for item in stretches[k] for c in item.consumers} - {k}
+        outside = {c for item in stretches[k] for c in item.consumers if place[c] != k}
+        readers = {top[place[c]] for c in outside}
+        if alone and len(outside) > 1:
+            continue
         if len(readers) != 1:
             continue
         head = readers.pop()
@@ -145,9 +154,7 @@ def _boxes(graph: Graph, stretches: list[list[Item]]) -> list[Box]:
         boxes.append(Box([leaf], leaf.path))
         by_item[leaf] = boxes[-1]
     for k, stretch in enumerate(stretches):
-        paths = {item.path for item in stretch}
-        shortest = min(paths, key=len)
-        path = shortest if all(p[: len(shortest)] == shortest for p in paths) else ()
+        path = common([item.path for item in stretch])
         boxes.append(Box(inside.get(k, []) + stretch, path))
         by_item.update(dict.fromkeys(boxes[-1].items, boxes[-1]))
     for box in boxes:

@@ -33,7 +33,7 @@ def _by_parameters(graph: Graph, model: Any) -> None:
         read = [owners.get(id(source.tensor)) for source in item.inputs.values()]
         paths = [path for path in read if path is not None]
         if paths:
-            item.path = _common(paths)
+            item.path = common(paths)
     if not any(item.path for item in graph.ops):
         graph.notes.append(f"no op here reads a parameter of this {top}: no groups are drawn")
         return
@@ -56,10 +56,10 @@ def _between(ops: list[Item]) -> None:
         if item.path:
             before = item.path
         elif before and following:
-            item.path = _common([before, following])
+            item.path = common([before, following])
 
 
-def _common(paths: list[Path]) -> Path:
+def common(paths: list[Path]) -> Path:
     """The longest common beginning."""
     first, last = min(paths), max(paths)
     n = 0

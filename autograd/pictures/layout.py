@@ -134,7 +134,7 @@ def _stops(a: Box, b: Box, layers: list[list[Any]], frames: list[Frame]) -> list
         around = [f for f in frames if f.first <= layer <= f.last]
         outside = sum(a not in f.boxes and b not in f.boxes for f in around)
         stops.append(Stop(layer, outside))
-        layers[layer].append(stops[-1])
+        layers[layer].insert(len(layers[layer]) // 2, stops[-1])
     return stops
 
 

@@ -7,6 +7,7 @@ gradient); what nodes saved; and running an op again where all its inputs are kn
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -243,12 +244,21 @@ def _name_nodes(graph: Graph, root: Tensor, names: Names) -> None:
             item.grad = t._grad.value
 
 
+def _closed_over(hook: Any) -> list[tuple[str, Any]]:
+    """Names and contents of a hook's closure; a cell may still be empty."""
+    code, cells = getattr(hook, "__code__", None), getattr(hook, "__closure__", None)
+    if code is None or not cells:
+        return []
+    filled = [(n, c) for n, c in zip(code.co_freevars, cells) if c != type(c)()]
+    return [(name, cell.cell_contents) for name, cell in filled]
+
+
 def _retaining(node: Node) -> list[Tensor]:
     """The tensors of this node that asked for `retain_grad`."""
     found = []
     for hook in (node.hooks or {}).values():
-        for cell in getattr(hook, "__closure__", None) or ():
-            t = cell.cell_contents() if type(cell.cell_contents).__name__ == "ReferenceType" else 0
+        for name, kept in _closed_over(hook):
+            t = kept() if name == "alive" and isinstance(kept, weakref.ref) else None
             if isinstance(t, Tensor) and t.node is node:
                 found.append(t)
     return found

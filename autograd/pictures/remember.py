@@ -41,7 +41,7 @@ class Memory(observe):
         value = result.value if type(result.value) is float else result.value.copy()
         self.notes[result.node.order] = Note(given, value, user_line(), path)
 
-    def __enter__(self) -> Memory:  # type: ignore[override]
+    def __enter__(self) -> Memory:
         super().__enter__()
         if self.model is not None:
             kind = type(self.model).__name__

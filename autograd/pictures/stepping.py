@@ -179,8 +179,6 @@ def _backward(step: Step, title: str, writer: Writer, so_far: dict[Item, Any]) -
                 f"<p>Added to what came before, {_math(target)} is now</p>"
                 f"<div class='down'>{_numbers(so_far[source])}</div>"
             )
-    if item.op is not None and item.op.name in writer.fused:
-        parts.append("<p class='note'>δ: the gradient before the activation</p>")
     if item.op is not None and item.op.kink:
         parts.append(f"<p class='note'>{escape(item.op.kink)}</p>")
     return "".join(parts)

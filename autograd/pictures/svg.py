@@ -16,6 +16,8 @@ SMALL, LARGE = 11, 12.5
 _CHAR = 0.605
 """Width of a monospaced character in units of its height."""
 _ROW = 14.5
+_WIDE = 1400
+"""Pictures from this width on are scrolled: made smaller they could not be read."""
 _EDGE = 16.0
 _LONGEST = 34
 
@@ -149,7 +151,7 @@ def render(layout: Layout, root: Item, titles: dict[Any, str], notes: list[str],
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="tg tg-{theme}" role="img"'
         f' viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-        f' style="max-width:100%;height:auto" font-family="{_FONT}">',
+        f' style="{"max-width:100%;height:auto" if width < _WIDE else ""}" font-family="{_FONT}">',
         f"<title>{escape('graph of ' + root.title)}</title>",
         f"<style>{colours(f'.tg-{theme}', theme)}{_RULES}</style>",
         f'<rect class="tg-page" width="100%" height="100%" fill="{LIGHT["page"]}"/>',

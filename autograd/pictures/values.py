@@ -52,18 +52,21 @@ def _from_saved(graph: Graph) -> None:
         versions = node.versions or (None,) * len(node.saved)
         for slot, x, version in zip(node.plan.keep, node.saved, versions):
             source = item.inputs.get(slot)
-            if source is None or source.value is not None:
+            as_saved = not isinstance(x, Tensor) or version is None or x.version[0] == version
+            if source is None:
                 continue
-            if not isinstance(x, Tensor):
-                source.value = x
-            elif version is None or x.version[0] == version:
-                source.value = x.value
+            if source.kind == "data" and not as_saved:
+                source.value = None
+            elif source.value is None and as_saved:
+                source.value = x.value if isinstance(x, Tensor) else x
 
 
 def _recompute(graph: Graph) -> bool:
     """Run ops whose inputs are all known; False, and nothing kept, where that meets old values."""
+    if all(item.value is not None for item in graph.ops):
+        return True
     if _changed(graph):
-        return all(item.value is not None for item in graph.ops)
+        return False
     found: dict[Item, Any] = {}
     before, modes.grad = modes.grad, False
     observers, modes.observers = modes.observers, ()

@@ -36,8 +36,8 @@ def walk(graph: Graph, what: str) -> tuple[list[Step], dict[Item, Any]]:
     """
     if graph.freed:
         raise GraphError(
-            f"{what}: backward() has freed what this graph saved. Call it before backward(), or pass"
-            " retain_graph=True to backward()"
+            f"{what}: backward() has freed what this graph saved. Call it before backward(), or"
+            " pass retain_graph=True to backward()"
         )
     root = graph.root
     if root.value is not None and np.size(root.value) != 1:

@@ -10,7 +10,7 @@ from autograd.graph import Node
 from autograd.reasons.answer import Answer, Cause, Stats, stats
 from autograd.reasons.causes import values_of
 from autograd.reasons.missing import explain_missing, latest_root, seed_of
-from autograd.reasons.trail import Trail, line_of, trail_of
+from autograd.reasons.trail import Trail, line_of, seen_of, trail_of
 from autograd.reasons.watching import recent
 from autograd.tensor import Tensor
 
@@ -51,7 +51,7 @@ def why(t: Tensor, loss: Tensor | None = None) -> Answer:
 
 def _explain(t: Tensor, edge: Any, about: Stats, trail: Trail | None) -> Answer:
     if about.nans or about.infs:
-        return _nonfinite(edge, about, trail)
+        return _nonfinite(t, edge, about, trail)
     if about.zero:
         return _zero(edge, about, trail)
     if about.size and about.largest < TINY:
@@ -122,30 +122,37 @@ def _zero(edge: Any, about: Stats, trail: Trail | None) -> Answer:
     )  # fmt: skip
 
 
-def _nonfinite(edge: Any, about: Stats, trail: Trail | None) -> Answer:
+def _nonfinite(t: Tensor, edge: Any, about: Stats, trail: Trail | None) -> Answer:
     kind = "nan" if about.nans else "inf"
-    seen = recent.watch
     found = trail.culprits(edge, "nonfinite") if trail is not None else []
     from_forward = not found or found[0][2].key in ("forward_nonfinite", "overflow")
-    if seen is not None and from_forward and (trail is None or trail.steps):
-        for noted, key, said, remedy in (
-            (seen.data, "nan_in_data", "was given data that is not finite",
-             "clean the data: x[~x.isfinite()] = 0, or drop those rows"),
-            (seen.bad, "forward_nonfinite", "made values that are not finite in the forward pass",
-             "keep its inputs in range: clamp, add eps, or lower the learning rate"),
-        ):  # fmt: skip
-            if noted:
-                name, line, numbers = noted[0]
-                return Answer(
-                    kind, key, f"the gradient is {kind} ({about}): {name} {said}, {numbers}",
-                    remedy, name, line, _numbers(about), _chain(edge, trail),
-                )  # fmt: skip
+    noted = _noted(t, trail)
+    if noted is not None and from_forward:
+        in_data, name, line, ranges = noted
+        said = "was given data that is" if in_data else "made values in the forward pass that are"
+        return Answer(
+            kind, "nan_in_data" if in_data else "forward_nonfinite",
+            f"the gradient is {kind} ({about}): {name} {said} not finite, {ranges}",
+            "clean the data: drop or fill the rows with NaN" if in_data
+            else "keep its inputs in range: clamp, add eps, or lower the learning rate",
+            name, line, _numbers(about), _chain(edge, trail),
+        )  # fmt: skip
     if trail is None or not trail.steps:
         return _unknowable(kind, about, edge, trail)
     if found:
         origin = _origin(trail) if from_forward else None
         return origin or _by(kind, found, about, _chain(edge, trail))
     return _unknowable(kind, about, edge, trail)
+
+
+def _noted(t: Tensor, trail: Trail | None) -> Any:
+    """The first NaN or infinity of the last watch, if that is where this gradient came from."""
+    seen = recent.watch
+    if seen is None or not seen.knows(t):
+        return None
+    if trail is not None and not any(seen_of(node) for node in trail.nodes):
+        return None
+    return seen.bad
 
 
 def _origin(trail: Trail) -> Answer | None:
@@ -238,21 +245,21 @@ def _through_depth(
 def _partly(t: Tensor, edge: Any, about: Stats, trail: Trail | None) -> Answer:
     if trail is None or not trail.steps:
         return _unknowable("partly zero", about, edge, trail)
-    jumps = []
+    jumps: list[tuple[float, Node | None]] = [(0.0, None)]
     for node, part in trail.chain(edge):
         step = trail.steps.get(node)
         sent = step.parts[part] if step is not None else None
         if step is not None and step.came is not None and sent is not None and sent.size:
             before = step.came.zeros / max(1, step.came.size)
             jumps.append((sent.zeros / sent.size - before, node))
-    share, node = max(jumps, key=lambda jump: jump[0], default=(0.0, None))
-    line = line_of(node) if node is not None else None
-    by = "" if node is None or share <= 0 else f"; most of them became 0 in {node.name}"
+    where = max(jumps, key=lambda jump: jump[0])[1]
+    line = line_of(where) if where is not None else None
+    by = "" if where is None else f"; most of them became 0 in {where.name}"
     return Answer(
         "partly zero", "partly_zero", f"{about.zeros} of {about.size} elements of the gradient are"
         f" zero, the others up to {about.largest:.3g}{by}",
         "units of a ReLU that are negative for every sample, values that an index, a maximum or a"
         " mask did not choose, and inputs that are 0 get none: often this is as it should be",
-        node.name if node is not None else None, line, _numbers(about), _chain(edge, trail),
+        where.name if where is not None else None, line, _numbers(about), _chain(edge, trail),
         unknown="" if line else "the source line: it is noted inside `with autograd.watch():`",
     )  # fmt: skip

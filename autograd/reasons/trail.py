@@ -212,7 +212,7 @@ def trail_of(root: Node, seed: Any = None) -> Trail:
             trail.consumers.setdefault(edge, []).append((node, part))
     watched = {node: seen.step for node in nodes if (seen := seen_of(node)) and seen.step}
     if watched:
-        trail.steps = watched  # type: ignore[assignment]
+        trail.steps = watched
         trail.freed = len(watched) < len(nodes)
     elif any(is_freed(node) for node in nodes):
         trail.freed = True

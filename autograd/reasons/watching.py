@@ -6,6 +6,7 @@ first op that made NaN or infinity, and the gradient at every op with the reason
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from collections import deque
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd.anomaly import user_line
+from autograd.backward import _accumulate_leaf
 from autograd.modes import modes, observe
 from autograd.reasons.trail import Seen
 from autograd.tensor import Tensor
@@ -68,10 +70,8 @@ class watch(observe):
         super().__init__(self.look)
         self.records: deque[Record | Exit] = deque(maxlen=_MOST)
         self.nodes: deque[Any] = deque(maxlen=_MOST)
-        self.bad: list[tuple[str, str, str]] = []
-        """Ops that made NaN or infinity of finite inputs: name, line, the ranges of its inputs."""
-        self.data: list[tuple[str, str, str]] = []
-        """Ops that met NaN or infinity in an input that no op had made."""
+        self.bad: tuple[bool, str, str, str] | None = None
+        """The first op with NaN or infinity: whether in data, name, line, ranges of its inputs."""
         self.tags: dict[Any, tuple[Any, int]] = {}
         self.made: set[int] = set()
         self.count = 0
@@ -102,9 +102,15 @@ class watch(observe):
         self.tags[key] = (held, self.count)
         return self.count
 
+    def knows(self, t: Tensor) -> bool:
+        """Some op inside has used or made this memory."""
+        held: Any = t if t.version is None else t.version
+        known = self.tags.get(id(held))
+        return known is not None and (known[0] is held or t.version is None)
+
     def look(self, op: Any, inputs: Any, meta: Any, result: Tensor) -> None:
         """Observer of an op."""
-        if modes.node is not None:
+        if modes.node is not None or sys._getframe(2).f_code is _accumulate_leaf.__code__:
             return  # of a backward pass, which the hooks on the nodes see
         line = user_line()
         given = tuple((self.tag(x), x.tracked) for x in inputs if isinstance(x, Tensor))
@@ -123,16 +129,16 @@ class watch(observe):
 
     def _check(self, op: Any, inputs: Any, result: Tensor, line: str, tags: list[int]) -> None:
         values = np.asarray(result.value)
-        if values.dtype.kind != "f" or np.isfinite(values).all():
+        if self.bad is not None or values.dtype.kind != "f" or np.isfinite(values).all():
             return
         given = [np.asarray(x.value if isinstance(x, Tensor) else x) for x in inputs
                  if x is not None]  # fmt: skip
         real = [v for v in given if v.dtype.kind == "f"]
         kind = "NaN" if np.isnan(values).any() else "inf"
         if all(np.isfinite(v).all() for v in real):
-            self.bad.append((op.name, line, f"{kind} from {_ranges(given)}"))
+            self.bad = False, op.name, line, f"{kind} from {_ranges(given)}"
         elif not any(tag in self.made for tag in tags):
-            self.data.append((op.name, line, f"given {_ranges(given)}"))
+            self.bad = True, op.name, line, f"given {_ranges(given)}"
 
     def left(self, t: Tensor, how: str) -> None:
         """Told by the tensor when its values leave the graph."""

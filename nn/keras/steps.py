@@ -43,6 +43,8 @@ class _Call:
         self.__func__ = getattr(type(model), name)
         self.form = form
         self.layout: list[tuple[str, tuple[int, ...]]] = []
+        self.numbers = True
+        """True where all values of the logs are numbers, and none an array of one."""
         self.out_form: Any = nests.LEAF
 
     @property
@@ -78,6 +80,7 @@ class _Call:
         wide = any(p.dtype is dtypes.float64 for p in parts)
         dtype = dtypes.float64 if wide else dtypes.float32
         self.layout = [(name, p.shape) for name, p in zip(flat, parts)]
+        self.numbers = not any(p.shape for p in parts)
         rows = [p.to(dtype).reshape(p.numel()) for p in parts]
         return autograd.cat(rows) if len(rows) > 1 else rows[0]
 
@@ -86,7 +89,7 @@ class _Call:
         if values is None or isinstance(values, dict):
             return sorted_logs(_flat_logs(values))
         row = values.detach().array if isinstance(values, Tensor) else values
-        if row.size == len(self.layout):
+        if self.numbers:
             return dict(zip([name for name, _ in self.layout], row.tolist()))
         logs, at = {}, 0
         for name, shape in self.layout:

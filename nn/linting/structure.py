@@ -101,7 +101,8 @@ def _before_loss(trial: Trial, event: Event) -> list[Finding]:
 
 def _is_mask(trial: Trial, event: Event) -> bool:
     makers = [trial.makers.get(id(x)) for x in event.inputs if isinstance(x, Tensor)]
-    return any(m is not None and m.op == "dropout_mask" for m in makers) and not event.loss
+    ops = [m.op for m in makers if m is not None]
+    return "dropout_mask" in ops and len(ops) > 1 and not event.loss
 
 
 def _bias_before_norm(trial: Trial, event: Event) -> list[Finding]:

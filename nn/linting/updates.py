@@ -69,14 +69,14 @@ def _left_over(trial: Trial, before: dict[str, np.ndarray | None]) -> list[Findi
         (old, new) for name, new in trial.grads.items()
         if new is not None and (old := before.get(name)) is not None
     ]  # fmt: skip
-    old, new = _norm(a for a, _ in pairs), _norm(b for _, b in pairs)
-    if not pairs or not new or old < 10 * new:
+    there, fresh = _norm(a for a, _ in pairs), _norm(b for _, b in pairs)
+    if not pairs or not fresh or there < 10 * fresh:
         return []
     return [
         Finding(
-            "forgotten_zero_grad", f"the gradients present have norm {old:.3g},"
-            f" {old / new:.0f} times that of this batch: they look like the sum of many backward"
-            " passes", "optimizer.zero_grad() in each step, before backward()",
+            "forgotten_zero_grad", f"the gradients present have norm {there:.3g},"
+            f" {there / fresh:.0f} times that of this batch: they look like the sum of many"
+            " backward passes", "optimizer.zero_grad() in each step, before backward()",
         )
     ]  # fmt: skip
 

@@ -126,7 +126,8 @@ plt.show()
 # %% [markdown]
 # The sigmoid's line is straight on a logarithmic axis: a constant *factor* per layer. The first
 # layers of that network will hardly move. The same can be seen in the histograms of what flows
-# forward: after some sigmoids every unit says the same about every input.
+# forward: from the third sigmoid on the histogram falls apart into spikes. Each spike is one unit that
+# says the same about every input.
 
 # %%
 plot.activation_histograms(deep(nn.Sigmoid, depth=6), x, nn.Sigmoid)
@@ -220,7 +221,7 @@ with autograd.no_grad():
     highest = model[0](inputs).amax(dim=0).numpy()
 figure, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
 for mask, colour, name in ((highest > 0, 0, "alive"), (highest <= 0, 1, f"dead: {share:.0%}")):
-    bins = np.linspace(highest.min(), highest.max(), 40)
+    bins = np.arange(-10, 8, 0.4) + 1e-9
     ax.hist(highest[mask], bins, color=plot.PALETTE[colour], label=name)
 ax.axvline(0, color=plot.PALETTE[7])
 ax.set(xlabel="largest $z$ of a unit over all digits", ylabel="units")
