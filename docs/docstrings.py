@@ -12,7 +12,7 @@ from typing import Any
 import griffe
 
 _SPAN = re.compile(r"(`+[^`]*`+)")
-_SIGNS = re.compile(r"([*_\[\]<>#|])")
+_SIGNS = re.compile(r"([*_\[\]>#])")
 _RULE = re.compile(r"^(\s*)([-+=]|\d+[.)])(\s)")
 
 
@@ -34,8 +34,9 @@ def as_markdown(text: str) -> str:
 
 def _escaped(line: str) -> str:
     parts = _SPAN.split(line)
-    parts[::2] = [_SIGNS.sub(r"\\\1", part) for part in parts[::2]]
-    return _RULE.sub(r"\1\\\2\3", "".join(parts)) if not line.lstrip().startswith("- ") else "".join(parts)
+    parts[::2] = [_SIGNS.sub(r"\\\1", part).replace("<", "&lt;") for part in parts[::2]]
+    text = "".join(parts)
+    return text if line.lstrip().startswith("- ") else _RULE.sub(r"\1\\\2\3", text)
 
 
 class Docstrings(griffe.Extension):

@@ -77,6 +77,7 @@ def execute(notebook: NotebookNode) -> float:
         timeout=SECONDS,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # what is printed in pieces is one output, whenever they arrive
         resources={"metadata": {"path": str(HERE)}},
         extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of the local TCP it runs over
     )

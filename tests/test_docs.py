@@ -1,4 +1,4 @@
-"""What is written for readers is true: examples run, links lead somewhere, pages are made of all ops.
+"""What is written for readers is true: examples run, links lead somewhere, pages hold all ops.
 
 A ```python block of a page runs after those before it; a ```text block behind it is what it prints.
 """
@@ -12,10 +12,8 @@ import importlib.util
 import io
 import pkgutil
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -25,6 +23,7 @@ import nn
 import optim
 from autograd.op import FUNCTIONS, METHODS, NUMPY, TABLE, ops
 from autograd.tensor import Tensor
+from docs import formulas, generate, optable, reference
 from nn import keras
 from tests import test_ops
 from tests.table import Case
@@ -35,18 +34,8 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 PROSE = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
 OPTIONAL = ("matplotlib",)
 """Modules that an example may need and the tests do not install."""
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-generate = _load("generate")
+EXTRAS = {"nn.plot": "matplotlib", "nn.sklearn": "sklearn"}
+"""Packages that need an extra."""
 
 
 # Examples of the pages
@@ -155,9 +144,11 @@ def _modules() -> list[str]:
 def test_doctests(name: str):
     module = importlib.import_module(name)
     autograd.manual_seed(0)
-    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    known = {"autograd": autograd, "nn": nn, "optim": optim, "keras": keras}
+    options = doctest.NORMALIZE_WHITESPACE
+    result = doctest.testmod(module, extraglobs=known, optionflags=options)
     assert result.failed == 0
-    assert result.attempted > 0
+    assert result.attempted > 0 or "doctest: +SKIP" in str(module.__doc__)
 
 
 # Links, and the list of pages
@@ -187,12 +178,11 @@ def test_every_page_is_in_the_navigation():
 
 
 def test_every_op_has_its_place_on_one_page():
-    pages = {title: generate.op_page(title, files) for title, files in generate.pages().items()}
-    assert "More" not in pages, "give the new family a page: GROUPS in docs/generate.py"
-    everything = "\n".join(pages.values()) if not _missing("latex2mathml") else ""
-    for name in (*TABLE, *FUNCTIONS):
-        if everything:
-            assert everything.count(f"{{ #{name} }}") == 1, name
+    pages = {title: optable.op_page(title, files) for title, files in optable.pages().items()}
+    assert "More" not in pages, "give the new family a page: GROUPS in docs/optable.py"
+    everything = "\n".join(pages.values())
+    for name in (*TABLE, *(f"{n}-function" if n in TABLE else n for n in FUNCTIONS)):
+        assert everything.count(f"{{ #{name} }}") == 1, name
 
 
 def _missing(name: str) -> bool:
@@ -203,43 +193,43 @@ def _missing(name: str) -> bool:
 def formulas_without_converter(monkeypatch: Any) -> None:
     """The extra `docs` converts formulas; without it their LaTeX stands in the page."""
     if _missing("latex2mathml"):
-        monkeypatch.setattr(generate, "mathml", lambda latex, block=False: latex)
+        monkeypatch.setattr(optable, "mathml", lambda latex, block=False: latex)
 
 
 def test_a_page_says_what_the_record_says():
-    page = generate.op_section(TABLE["softmax"])
+    page = optable.op_section(TABLE["softmax"])
     for words in ("softmax(x, *, dim)", "softmax[0]", "autograd/ops/softmax.py:", "its result"):
         assert words in page
-    assert "O(1)" in generate.op_section(TABLE["reshape"])
-    assert "0 at 0." in generate.op_section(TABLE["relu"])
+    assert "O(1)" in optable.op_section(TABLE["reshape"])
+    assert "0 at 0." in optable.op_section(TABLE["relu"])
 
 
 def test_costs_are_those_of_ops():
-    assert not set(generate.COST) - set(TABLE)
+    assert not set(optable.COST) - set(TABLE)
 
 
 def test_formulas_that_cannot_be_drawn_are_an_error():
     pytest.importorskip("latex2mathml", reason="the extra `docs` is not installed")
     with pytest.raises(ValueError, match="nosuchsign"):
-        generate.mathml(r"\nosuchsign x")
-    assert "<math" in generate.with_math('<span class="arithmatex">\\(x &lt; 1\\)</span>')
+        formulas.mathml(r"\nosuchsign x")
+    assert "<math" in formulas.with_math('<span class="arithmatex">\\(x &lt; 1\\)</span>')
 
 
 def test_sources_of_ops_exist():
     for op in TABLE.values():
-        path, _, line = generate.place(op).partition(":")
+        path, _, line = optable.place(op).partition(":")
         lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
         assert not line or f'"{op.name}"' in lines[int(line) - 1]
 
 
-@pytest.mark.parametrize("title", generate.API)
+@pytest.mark.parametrize("title", reference.API)
 def test_the_reference_holds_every_public_name(title: str):
-    if title == "nn.plot":
-        pytest.importorskip("matplotlib")
-    page = generate.api_page(title)
-    package = generate.API[title][0]
+    if title in EXTRAS:
+        pytest.importorskip(EXTRAS[title], reason=f"{title} needs it")
+    page = reference.api_page(title)
+    package = reference.API[title][0]
     prefix = package.removeprefix("nn.") if ".keras" in package else package
-    for name in generate.public(importlib.import_module(package)):
+    for name in reference.public(importlib.import_module(package)):
         if title == "autograd" and name in (*TABLE, *FUNCTIONS):
             continue
         assert re.search(rf"{re.escape(prefix)}\.{name}\b|`{name}` is", page), name
@@ -267,7 +257,7 @@ def test_saved_runs_become_tables(tmp_path: Path, monkeypatch: Any):
 
 def test_docstrings_become_markdown():
     pytest.importorskip("griffe", reason="the extra `docs` is not installed")
-    docstrings = _load("docstrings")
+    docstrings = importlib.import_module("docs.docstrings")
     text = docstrings.as_markdown("out = x * w, x (n, *), `a*b`.\n\n>>> 1 * 2\n2\n\nMore [i].")
     assert r"x \* w" in text
     assert "`a*b`" in text
@@ -277,4 +267,3 @@ def test_docstrings_become_markdown():
 
 def test_tensors_know_no_op_of_the_examples():
     assert not hasattr(Tensor, "isru")
-    assert "docs_generate" not in sys.modules

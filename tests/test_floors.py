@@ -32,13 +32,14 @@ FLOORS = {
     "optim": 4,
     **{f"nn.{name}": 5 for name in ("keras", "training", "demo")},
     "nn.plot": 5.5,
+    "nn.sklearn": 6,
 }
 COMPILERS = (
     *("autograd.kernel", "autograd.kernel_cache"),
     *("autograd.compiled.native", "autograd.compiled.encode"),
 )
 """Modules that may import Numba, inside functions."""
-SIDEWAYS = (1, 3, 4, 5, 5.5)
+SIDEWAYS = (1, 3, 4, 5, 5.5, 6)
 """Floors whose modules may import others of the same room."""
 
 

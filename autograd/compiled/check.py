@@ -23,7 +23,7 @@ def checked(step: Any, plan: Plan, tensors: Any, objects: Any, args: Any, kwargs
     if found is not None:
         what, instruction = found
         raise RecordError(
-            f"check_every: {step.function.__name__} no longer does what was recorded: {what}",
+            f"check_every: {step.__name__} no longer does what was recorded: {what}",
             "pass what changes as a tensor argument; compile the function anew",
             instruction.where if instruction is not None else "",
         )

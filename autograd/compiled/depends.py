@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dis
+import functools
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,8 +28,10 @@ def layout_of(t: Tensor) -> Any:
 
 
 def bare(x: Any) -> Any:
-    """A tensor without its history; anything else as it is."""
-    return x.detach() if isinstance(x, Tensor) else x
+    """A copy of a tensor without its history, as a replay gives it; anything else as it is."""
+    if not isinstance(x, Tensor):
+        return x
+    return Tensor.wrap(x.value if type(x.value) is float else x.value.copy())
 
 
 def split(tree: Any) -> tuple[list[Tensor], Any]:
@@ -89,21 +94,67 @@ def _memory(t: Tensor) -> int:
 
 
 def watched_by(function: Any) -> list[tuple[Any, str, Any]]:
-    """(namespace, name, value) of the globals that the function's own code reads."""
-    function = getattr(function, "__func__", function)
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return []
-    space = function.__globals__
-    found = [
-        (space, name, space[name])
-        for name in code.co_names
-        if name in space and isinstance(space[name], (Tensor, *_PLAIN))
-    ]
-    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
-        if isinstance(_content(cell), (Tensor, *_PLAIN)):
-            found.append((Cell(cell), name, _content(cell)))
+    """(namespace, name, value) of the variables that the function's own code reads.
+
+    Globals, those of enclosing functions, and the attributes of a method's instance.  A number or
+    a string is compared by its value, all else by identity.
+    """
+    found: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+    owner = owner_of(function)
+    attributes = vars(owner) if hasattr(owner, "__dict__") else {}
+    for inner in functions_of(function):
+        names, read = _names(inner.__code__)
+        for space, wanted in ((inner.__globals__, names), (attributes, read)):
+            for name in wanted:
+                if name in space and not isinstance(space[name], ModuleType):
+                    found[id(space), name] = space, name, space[name]
+        for name, cell in zip(inner.__code__.co_freevars, inner.__closure__ or ()):
+            found[id(cell), name] = Cell(cell), name, _content(cell)
+    return list(found.values())
+
+
+def functions_of(function: Any) -> list[Any]:
+    """The functions of Python that a callable is made of: of a method, a partial, a decorator."""
+    found = []
+    while function is not None:
+        if isinstance(function, functools.partial):
+            function = function.func
+            continue
+        function = getattr(function, "__func__", function)
+        if not hasattr(function, "__code__"):
+            function = type(function).__call__ if callable(function) else None
+        if not hasattr(function, "__code__"):
+            break
+        found.append(function)
+        function = getattr(function, "__wrapped__", None)
     return found
+
+
+def owner_of(function: Any) -> Any:
+    """The instance of a method, the object that is called; None for a function."""
+    if isinstance(function, functools.partial):
+        return owner_of(function.func)
+    if hasattr(function, "__func__"):  # a method has the __code__ of its function too
+        return function.__self__
+    return None if hasattr(function, "__code__") else function
+
+
+@functools.lru_cache(maxsize=256)
+def _names(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The globals and the attributes that code reads, and the functions within it."""
+    names: dict[str, None] = {}
+    attributes: dict[str, None] = {}
+    for i in dis.get_instructions(code):
+        if i.opname == "LOAD_GLOBAL":
+            names[i.argval] = None
+        elif i.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            attributes[i.argval] = None
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            its_names, its_attributes = _names(inner)
+            names.update(dict.fromkeys(its_names))
+            attributes.update(dict.fromkeys(its_attributes))
+    return tuple(names), tuple(attributes)
 
 
 def _content(cell: Any) -> Any:
@@ -125,17 +176,13 @@ class Cell:
         return _content(self.cell)
 
 
-def reachable(function: Any, args: Any) -> tuple[list[Any], list[Any]]:
+def reachable(function: Any, args: Any, watched: Any) -> tuple[list[Any], list[Any]]:
     """Modules, and all objects with parameters, that the step can reach in one step."""
-    inner = getattr(function, "__func__", function)
-    candidates = [getattr(function, "__self__", None), *leaves(args)]
-    code = getattr(inner, "__code__", None)
-    if code is not None:
-        candidates += [inner.__globals__.get(name) for name in code.co_names]
-        for cell in inner.__closure__ or ():
-            candidates += leaves(_content(cell))
-    owner = getattr(function, "__self__", None)
+    owner = owner_of(function)
+    candidates = [owner, *leaves(args), *leaves([value for *_, value in watched])]
     candidates += list(vars(owner).values()) if hasattr(owner, "__dict__") else []
+    if isinstance(function, functools.partial):
+        candidates += leaves([function.args, function.keywords])
     objects = [c for c in candidates if hasattr(c, "parameters") or hasattr(c, "param_groups")]
     objects = [o for o in objects if not isinstance(o, type)]
     modules = [m for o in objects if hasattr(o, "training") for m in o.modules()]

@@ -44,6 +44,8 @@ MISS: Any = object()
 """Instead of a result: something is not as it was, and nothing was done."""
 _TYPE = object.__basicsize__ - 8
 _CONTENT = object.__basicsize__  # of a closure's cell
+_TABLE = object.__basicsize__ + 16  # of a dict; behind it that of values alone, or 0
+_HEAD = sys.getsizeof({}) - {}.__sizeof__()  # the garbage collector's
 
 
 @functools.cache
@@ -71,7 +73,8 @@ def layout_known() -> bool:
 class Guarded:
     """A plan that is one native call, and the facts under which it may be made."""
 
-    def __init__(self, plan: Plan, program: Program, facts: Facts, count: int):
+    def __init__(self, plan: Plan, program: Program, facts: Facts, count: int, watched: Any):
+        self.watched = watched  # alive, so that nothing else comes to stand where they are
         self.plan, self.layout = plan, plan.grads
         self.stamp, self.grad = changes[0], modes.grad
         self.turn = (Turn() if plan.pure else plan.lock).tokens
@@ -96,7 +99,7 @@ class Guarded:
     def replay(self, args: tuple[Any, ...]) -> Any:
         """The result of a replay with these arguments, or MISS."""
         try:
-            token = self.turn.pop()
+            del self.turn[0]
         except IndexError:  # another thread runs it
             return MISS
         try:
@@ -115,7 +118,7 @@ class Guarded:
                 return Tensor.wrap(self.result.copy())
             return self.plan.result(self.program)
         finally:
-            self.turn.append(token)
+            self.turn.append(None)
 
 
 def _native_version(t: Tensor) -> bool:
@@ -129,7 +132,7 @@ def guarded(plan: Plan, leaves: list[Tensor], pattern: Any, watched: Any, count:
     """The plan as a Guarded for calls with `count` tensors, or None where it cannot be one.
 
     `leaves`, `pattern`: whose gradients matter, and whether they are None.  `watched`: variables
-    that the function reads, all of them of closures.
+    that the function reads.
     """
     if not layout_known() or not plan.native or len(plan.first.parts) != 1:
         return None
@@ -150,14 +153,39 @@ def guarded(plan: Plan, leaves: list[Tensor], pattern: Any, watched: Any, count:
     for t, values, tracked in plan.outside:
         facts.word(id(t) + slot("value"), id(values))
         facts.word(id(t) + slot("tracked"), id(tracked))
-    for bucket in plan.buckets:
+    for bucket, held in plan.buckets:
+        facts.word(id(bucket.groups) + SIZE, len(bucket.groups))
         facts.word(id(bucket.groups) + ITEMS, id(bucket.group), 8 * bucket.place)
-        facts.word(id(bucket.group["params"]) + SIZE, bucket.count)
-    for space, _, value in watched:
-        if not isinstance(space, Cell):
-            return None
+        params = bucket.group["params"]
+        facts.word(id(params) + SIZE, len(held))
+        for k, p in enumerate(held):
+            facts.word(id(params) + ITEMS, id(p), 8 * k)
+    if not all(_variable(facts, *row) for row in watched):
+        return None
+    return Guarded(plan, program, facts, count, watched)
+
+
+def _variable(facts: Facts, space: Any, name: str, value: Any) -> bool:
+    """That a variable is what it was; False where it is not to be found in memory."""
+    if isinstance(space, Cell):
         facts.word(id(space.cell) + _CONTENT, id(value))
-    return Guarded(plan, program, facts, count)
+        return True
+    if type(space) is not dict or dict.__basicsize__ != _TABLE + 16:
+        return False
+    shared = word(id(space) + _TABLE + 8)  # values apart from the keys: those of an instance
+    table = shared or word(id(space) + _TABLE)
+    if shared:
+        places = [8 * k for k in range(len(space)) if word(shared + 8 * k) == id(value)]
+    else:  # pairs of key and value somewhere in the table
+        size = sys.getsizeof(space) - dict.__basicsize__ - _HEAD
+        pair = id(sys.intern(name)), id(value)
+        words = [word(table + at) for at in range(0, size, 8)]
+        places = [8 * k + 8 for k in range(len(words) - 1) if (words[k], words[k + 1]) == pair]
+    if len(places) != 1:
+        return False
+    facts.word(id(space) + _TABLE + 8 * bool(shared), table)
+    facts.word(id(space) + _TABLE + 8 * bool(shared), id(value), places[0])
+    return True
 
 
 def _unshared(facts: Facts, plan: Plan) -> None:

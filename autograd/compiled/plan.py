@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from sys import getrefcount
 from typing import Any
 
@@ -42,7 +43,7 @@ class Plan:
         self.outside = [(t, t.value, t.tracked) for t in trace.owners]
         self.reads = trace.reads
         owners: list[Any] = [getattr(i.run, "__self__", None) for i in trace.instructions]
-        self.buckets: list[Any] = [b for b in owners if hasattr(b, "groups")]
+        self.buckets = [(b, list(b.group["params"])) for b in owners if hasattr(b, "groups")]
         self._lay_out()
         result = self.trace.result
         self.single = result if isinstance(result, Slot) else None
@@ -105,10 +106,12 @@ class Plan:
                 return False
         if self.trace.scalars is not None and not self.trace.scalars.current():
             return False
-        for bucket in self.buckets:
-            if bucket.groups[bucket.place] is not bucket.group:
+        for bucket, held in self.buckets:
+            groups, at = bucket.groups, bucket.place
+            if at >= len(groups) or groups[at] is not bucket.group:
                 return False
-            if len(bucket.group["params"]) != bucket.count:
+            params = bucket.group["params"]
+            if len(params) != len(held) or not all(map(is_, params, held)):
                 return False
         return True
 

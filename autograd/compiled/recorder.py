@@ -110,6 +110,7 @@ class Recorder:
         if made is not None:
             self._enter(MADE, made.value)
             self._watch(made)
+        met = {id(t.version) for t in written if id(t.version) in self.versions}
         self._look(run, inputs)
         slots = tuple([self._slot(x) for x in inputs])
         self.alive.append(inputs)
@@ -121,7 +122,6 @@ class Recorder:
                 reads.remove(t)
                 self._watch(t)
             self.reads = reads
-        met = {id(t.version) for t in written if id(t.version) in self.versions}
         for t in written:
             slot = self.by_array.get(id(t.value))
             if slot is not None and slot.root.kind == INPUT:

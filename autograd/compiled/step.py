@@ -42,19 +42,36 @@ _CHUNK = 0.05
 """Seconds of one native call of `loop`."""
 
 
+def name_of(function: Any) -> str:
+    """What a callable is called; of what has no name, such as a partial, its type's."""
+    return getattr(function, "__name__", type(function).__name__)
+
+
 class _Method:
     """A bound method that does not keep its instance alive."""
 
-    def __init__(self, function: Callable[..., Any], instance: Any):
-        self.__func__, self.__name__ = function, function.__name__
-        self._instance = weakref.ref(instance)
+    def __init__(self, function: Callable[..., Any], instance: Any, gone: Callable[[Any], Any]):
+        self.__func__, self.__name__ = function, name_of(function)
+        try:
+            self._instance = weakref.ref(instance, gone)
+        except TypeError as error:
+            raise TypeError(
+                f"compile: {self.__name__} is a method of {type(instance).__name__}, whose"
+                " __slots__ leave no room for weak references: add '__weakref__'"
+            ) from error
 
     @property
     def __self__(self) -> Any:
         return self._instance()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(self._instance(), *args, **kwargs)
+        instance = self._instance()
+        if instance is None:
+            raise ReferenceError(
+                f"compile: the instance whose method {self.__name__} is has gone; a compiled"
+                " method does not keep it: keep it in a variable"
+            )
+        return self.__func__(instance, *args, **kwargs)
 
 
 class _Entry:
@@ -82,6 +99,7 @@ class Step:
         plans: int = 8,
     ):
         functools.update_wrapper(self, function)
+        self.__name__ = name_of(function)
         self.function = function
         self.check_every, self.limit = check_every, plans
         self.passes = tuple(passes)
@@ -95,19 +113,24 @@ class Step:
         self.fast: Guarded | None = None
         self.calls = 0
         self.lock = threading.RLock()
-        self.bound: weakref.WeakKeyDictionary[Any, Step] = weakref.WeakKeyDictionary()
+        self.bound: dict[int, Step] = {}  # by the id of an instance that is alive
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        if instance not in self.bound:
-            self.bound[instance] = Step(
-                _Method(self.function, instance),
+        at, bound = id(instance), self.bound
+        if at not in bound:
+            bound[at] = Step(
+                _Method(self.function, instance, lambda _: bound.pop(at, None)),
                 check_every=self.check_every,
                 passes=self.passes,
                 plans=self.limit,
             )
-        return self.bound[instance]
+        return bound[at]
+
+    def __reduce__(self) -> str:
+        """Copied and pickled as a function is: by its name."""
+        return getattr(self, "__qualname__", self.__name__)
 
     @property
     def plan(self) -> Plan | None:
@@ -212,15 +235,15 @@ class Step:
         args, kwargs = mapped(args, tensor_of), mapped(kwargs, tensor_of)
         tensors, static = split((args, kwargs))
         watched = watched_by(self.function)
-        modules, objects = reachable(self.function, args)
+        modules, objects = reachable(self.function, args, watched)
         pattern = tuple([t._grad is None for t in self.leaves])
         aliases = aliases_of(tensors, objects, watched)
         key = (
+            pattern,
             static,
             tuple((t.shape, t.dtype, t.requires_grad, layout_of(t)) for t in tensors),
             aliases,
             modes.grad,
-            pattern,
             tuple((name, frozen(value)) for _, name, value in watched),
             tuple(m.training for m in modules),
             tuple(p.requires_grad for m in modules for p in m.parameters()),
@@ -259,20 +282,37 @@ class Step:
 
     def _entry(self, key: Any, pattern: Any) -> _Entry:
         entry = self.entries.get(key)
-        if entry is None:
+        if entry is not None:
+            self.entries.move_to_end(key)
+        else:
             entry = self.entries[key] = _Entry()
             entry.pattern = pattern
             if len(self.entries) > self.limit:
                 self.entries.popitem(last=False)
+                self._forget()
                 warnings.warn(
-                    f"compile: {self.function.__name__} has met more than {self.limit} kinds of"
+                    f"compile: {self.__name__} has met more than {self.limit} kinds of"
                     " arguments; the plan used least was dropped. Pad the inputs to a few shapes,"
                     " or pass compile(plans=...)",
                     RuntimeWarning,
                     stacklevel=4,
                 )
-        self.entries.move_to_end(key)
         return entry
+
+    def _forget(self) -> None:
+        """Let go of the leaves that no entry knows, here and in the patterns of the keys."""
+        traces = [entry.trace for entry in self.entries.values() if entry.trace is not None]
+        known = {leaf for t in traces for leaf in (*t.grads, *t.entries, *t.looked)}
+        kept = [k for k, leaf in enumerate(self.leaves) if leaf in known]
+        if len(kept) == len(self.leaves):
+            return
+        self.leaves = [self.leaves[k] for k in kept]
+        self.last = self.fast = None
+        entries, self.entries = self.entries, OrderedDict()
+        for (pattern, *rest), entry in entries.items():
+            entry.fast = None  # it reads the leaves that go
+            entry.pattern = tuple([pattern[k] for k in kept if k < len(pattern)])
+            self.entries[(entry.pattern, *rest)] = entry
 
     def _record(
         self, entry: _Entry, tensors: list[Tensor], objects: list[Any], args: Any, kwargs: Any
@@ -292,7 +332,7 @@ class Step:
         if known is not None and found is not None and entry.plan is None and steady:
             what, instruction = found
             raise RecordError(
-                f"{self.function.__name__} did not do the same the second time: {what}",
+                f"{self.__name__} did not do the same the second time: {what}",
                 "a compiled step must be the same program at each call: pass what changes as a"
                 " tensor argument, and use where() instead of `if`",
                 instruction.where if instruction is not None else "",

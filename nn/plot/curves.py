@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nn.plot.canvas import axes, colour, legend, tidy
+from nn.plot.canvas import axes, colour, legend, matplotlib, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,8 @@ def training_curves(
         )
     if log:
         ax.set_yscale("log")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    whole = matplotlib("ticker").MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10])
+    ax.xaxis.set_major_locator(whole)
     legend(ax)
     return tidy(ax, "epoch", chosen[0] if len(chosen) == 1 else "value")
 

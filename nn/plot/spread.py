@@ -24,8 +24,8 @@ def histograms(
 ) -> Axes:
     """One histogram per name, below each other on one axis of values, each scaled to its own peak.
 
-    Beside each stand its standard deviation, and the share of exact zeros where there are any.
-    Values that are not finite are left out of the histogram and counted in its text.
+    Beside each stands its standard deviation.  Exact zeros, as a ReLU gives them, and values that
+    are not finite would hide the others: they are not drawn but counted in the text.
     span: the values shown, by default from the least to the greatest.
     """
     flat = {name: array(v).astype(np.float64).ravel() for name, v in values.items()}
@@ -36,7 +36,7 @@ def histograms(
     low, high = _span(finite, span)
     edges = np.linspace(low, high, bins + 1)
     for row, (name, v) in enumerate(finite.items()):
-        counts = np.histogram(v, edges)[0]
+        counts = np.histogram(v[v != 0], edges)[0]
         height = 0.85 * counts / max(counts.max(), 1)
         ax.stairs(height - row, edges, baseline=-row, fill=True, color=colour(row), alpha=0.75)
         ax.text(1.02, -row + 0.3, _facts(v, flat[name].size), transform=_beside(ax), size=8)

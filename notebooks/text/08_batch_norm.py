@@ -204,8 +204,9 @@ assert good["BatchNorm"] > good["plain"]
 
 # %% [markdown]
 # The reason is in the size of what flows. Without normalisation the small weights shrink the signal
-# layer by layer (the last layer sees almost nothing); with it, every layer gets the same spread,
-# whatever the weights are.
+# layer by layer, until only the biases are left: the spikes are units that give every digit the same
+# number. With it, every layer has the same spread, whatever the weights are. (Half of what a ReLU gives
+# is exactly 0; that is counted at the side, not drawn.)
 
 # %%
 for normalise in (False, True):
@@ -273,8 +274,8 @@ assert results["BatchNorm + drift"][1] > 2 * results["BatchNorm"][1]
 assert results["BatchNorm + drift"][0][1] > results["plain"][0][1] + 0.2
 
 # %% [markdown]
-# There is far more drift with the noise than without, and the noisy net still learns where the plain
-# one does not. So the drift is not the reason: the claim is disputed, and "BatchNorm reduces internal
+# There is far more drift with the noise than without, and the noisy net still learns; the plain net, in
+# which next to nothing drifts, does not. So the drift is not the reason: the claim is disputed, and "BatchNorm reduces internal
 # covariate shift" should be read as history. What Santurkar and others propose instead is that it makes
 # the loss *smoother*: a gradient stays right over a longer step. The measurement: take a gradient, walk along it,
 # and see how much the loss varies along the way.

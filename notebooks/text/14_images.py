@@ -3,8 +3,8 @@
 #
 # From files on disk to a trained classifier and a look at its mistakes; first in the PyTorch
 # face, with the loop in your hands, then in the Keras face, where `fit` is the loop. The data is
-# Fashion-MNIST, 70,000 pictures of clothes of 28×28, where it is installed (Debian and Ubuntu:
-# `apt-get install dataset-fashion-mnist`); else the 1,797 handwritten digits of 8×8 that come
+# Fashion-MNIST, 70,000 pictures of clothes of 28x28, where it is installed (Debian and Ubuntu:
+# `apt-get install dataset-fashion-mnist`); else the 1,797 handwritten digits of 8x8 that come
 # with the package. Everything below adapts.
 
 # %%
@@ -46,7 +46,7 @@ print(f"pixels from {data.x.min():.0f} to {data.x.max():.0f}, labels {data.y[:8]
 def gallery(pictures, rows, columns, titles=None):
     """Pictures in a grid, with a title each where given."""
     size = (1.05 * columns, (1.05 if titles is None else 1.45) * rows)
-    fig, axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
+    _, axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
     for i, ax in enumerate(axes.flat):
         ax.imshow(pictures[i].reshape(side, side), cmap="gray_r")
         ax.set_axis_off()
@@ -95,6 +95,7 @@ model = nn.Sequential(
 for layer in model:
     if isinstance(layer, nn.Linear):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+start = model[0].weight.detach().numpy().copy()
 print(nn.summary(model, (128, side * side)))
 
 # %% [markdown]
@@ -205,14 +206,16 @@ gallery(shown, 2, 6, titles)
 plt.show()
 
 # %% [markdown]
-# ## What the first layer looks for
+# ## What the first layer has learned
 #
-# Each unit of the first layer has one weight per pixel, so its weights are a picture: it answers
-# to red where there is ink, and against blue. Most look for a part or an edge; some have stayed
-# close to the noise they started as.
+# Each unit of the first layer has one weight per pixel, so its weights are a picture. They
+# started as noise, and most of that is still there: among so many inputs it does no harm, so
+# nothing removes it. The pictures show what training has *added*: red where ink now counts for
+# the unit, blue where it counts against it. Neighbouring pixels go together, in streaks and
+# patches, strongest where the classes differ.
 
 # %%
-plot.weight_images(model[0].weight[:32])
+plot.weight_images((model[0].weight.detach().numpy() - start)[:30])
 plt.show()
 
 # %% [markdown]

@@ -1,0 +1,1 @@
+"""What makes the documentation: `generate` is the hook of mkdocs, the rest its rooms."""
