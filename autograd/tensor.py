@@ -347,13 +347,13 @@ class Tensor:
                     f"assigned grad has shape {g.shape} and dtype {g.dtype.name}, but the tensor"
                     f" has {self.shape} and {self.dtype.name}"
                 )
-        if modes.recorder is not None and type(self.value) is float:
-            modes.recorder.scalars.gradient_set(self)
+        if modes.recorder is not None:
+            modes.recorder.assigned(self)
         self._grad = g
 
     @grad.deleter
     def grad(self) -> None:
-        self._grad = None
+        self.grad = None
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
         """Call `hook(grad)` when this tensor's gradient is known; what it returns replaces it."""

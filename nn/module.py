@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import numpy as np
 
 from autograd import Tensor, dtypes
+from autograd.modes import modes
 from autograd.tensor import Handle
 from nn import state
 from nn.hooks import Hooked
@@ -73,7 +74,10 @@ class Module(Hooked):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients; with `set_to_none=False`, fill them with zeros instead."""
+        recorder = modes.recorder
         for p in self.parameters():
+            if recorder is not None:
+                recorder.assigned(p)
             if set_to_none or p._grad is None:
                 p._grad = None
             else:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
+from autograd.modes import modes
 from optim.group import ParamGroup
 from optim.hooks import Hooks, wrapped
 
@@ -119,8 +120,11 @@ class Optimizer(Hooks):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False`, fill them with zeros instead."""
+        recorder = modes.recorder
         for group in self.param_groups:
             for p in group["params"]:
+                if recorder is not None:
+                    recorder.assigned(p)
                 if set_to_none or p._grad is None:
                     p._grad = None
                 else:

@@ -32,8 +32,6 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 PROSE = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
-OPTIONAL = ("matplotlib",)
-"""Modules that an example may need and the tests do not install."""
 EXTRAS = {"nn.plot": "matplotlib", "nn.sklearn": "sklearn"}
 """Packages that need an extra."""
 
@@ -93,11 +91,11 @@ def run(page: Path, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 @pytest.mark.usefixtures("table_as_it_was")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # BLAS has its threads
 def test_examples_print_what_they_say(page: Path, tmp_path: Path):
-    text = page.read_text(encoding="utf-8")
-    for name in OPTIONAL:
-        if name in text or ("nn.plot" in text and "plot." in "".join(b.code for b in blocks(text))):
-            pytest.importorskip(name, reason=f"an example of {page.name} needs {name}")
+    code = "".join(block.code for block in blocks(page.read_text(encoding="utf-8")))
+    if "plot" in code:
+        pytest.importorskip("matplotlib", reason=f"an example of {page.name} draws with it")
     autograd.manual_seed(0)
     keras.utils.clear_session()  # names count from the start, as in a program of its own
     run(page, tmp_path)

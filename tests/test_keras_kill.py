@@ -217,6 +217,13 @@ def test_a_backup_of_a_finished_training_is_not_trained_again(tmp_path: Path) ->
     assert not (tmp_path / BACKUP).exists()
 
 
+def test_what_is_left_of_a_file_half_written_is_deleted(tmp_path: Path) -> None:
+    left = _killed_after(tmp_path, 5).with_name(".tapegrad-0123456789abcdef.tmp")
+    left.write_bytes(b"half")
+    _fit(_small(), _backup(tmp_path))
+    assert not (tmp_path / BACKUP).exists()
+
+
 def test_other_files_in_the_folder_stay(tmp_path: Path) -> None:
     (tmp_path / BACKUP).mkdir()
     (tmp_path / BACKUP / "mine").write_text("")

@@ -37,6 +37,8 @@ class Recorder:
         self.versions: dict[int, tuple[Tensor, int]] = {}
         """By the id of a version counter: a tensor that has it, and where it has to stand."""
         self.reads: list[Tensor] = []
+        self.went_back = False
+        """True when a backward pass has left a gradient."""
         self.states: dict[int, dict[str, Any]] = {}
         self.entry = {id(g.value): leaf for leaf, g in entry.items() if type(g.value) is not float}
         self.scalars = self.trace.scalars = ScalarTape(self)
@@ -150,7 +152,8 @@ class Recorder:
                 self.entry.setdefault(id(g.value), p)
 
     def accumulated(self, leaf: Tensor) -> None:
-        """`leaf.grad` was set."""
+        """A backward pass set `leaf.grad`."""
+        self.went_back = True
         if id(leaf) in self.given:
             raise RecordError(
                 "backward() reaches an argument of the step, and a replay has no arguments to"
@@ -162,6 +165,15 @@ class Recorder:
             self.scalars.gradient_read(leaf)
             self.scalars.gradient_set(leaf)
         else:
+            self.trace.grads.setdefault(leaf, None)
+
+    def assigned(self, leaf: Tensor) -> None:
+        """`leaf.grad` was set or cleared by hand."""
+        if type(leaf.value) is float or id(leaf) in self.given:
+            self.scalars.gradient_set(leaf)
+            return
+        slot = self.by_array.get(id(leaf.value))
+        if leaf.node is None and (slot is None or slot.root.kind != MADE):
             self.trace.grads.setdefault(leaf, None)
 
     def refuse(self, what: str, remedy: str) -> None:
@@ -228,6 +240,10 @@ class Recorder:
                 )
         self.trace.reads = [(t.version, t.version[0]) for t in self.reads if t.version is not None]
         self.trace.result = mapped(result, self._returned)
+        changed = {self._slot(t).root for t in self.trace.written}
+        for leaf, slot in self.trace.entries.items():
+            if slot in changed:  # a replay changes a copy, and leaves that
+                self.trace.grads.setdefault(leaf, None)
         for leaf in self.trace.grads:
             self.trace.grads[leaf] = None if leaf._grad is None else self._slot(leaf._grad)
         self.scalars.finish()

@@ -68,8 +68,8 @@ class _Method:
         instance = self._instance()
         if instance is None:
             raise ReferenceError(
-                f"compile: the instance whose method {self.__name__} is has gone; a compiled"
-                " method does not keep it: keep it in a variable"
+                f"compile: the instance of the method {self.__name__} is gone; a compiled method"
+                " does not keep it: keep it in a variable"
             )
         return self.__func__(instance, *args, **kwargs)
 
@@ -368,7 +368,7 @@ class Step:
             if collecting:
                 gc.enable()
         for t in leaves(result):
-            if isinstance(t, Tensor) and t.tracked and not trace.grads:
+            if isinstance(t, Tensor) and t.tracked and not recorder.went_back:
                 raise RecordError(
                     "the step returns a tensor that requires grad, and a replay records no graph",
                     "call backward() inside the step, or run it under autograd.no_grad()",

@@ -44,9 +44,9 @@ def moons(count: int) -> tuple[Any, Any]:
 
 def boundary() -> None:
     """boundary.png: where a net of 16 hidden units draws the line between two moons."""
-    import matplotlib
+    import matplotlib as mpl
 
-    matplotlib.use("Agg")
+    mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     from nn import plot

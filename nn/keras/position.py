@@ -21,10 +21,11 @@ class FitPosition:
       drawn from it, and by layers without a `seed` their masks; and the seed generators of layers;
     - what the other callbacks know, and the History.
 
-    A callback restores all that in `on_train_begin`, ending with `load_state_dict`: `fit` then goes
-    on behind that batch: it draws the order again from its own state, without moving the
-    generator, skips the batches done, and does not reset the metrics.  `on_epoch_begin` is called
-    again for the epoch it is in.  Batches of a generator of the user's are read again and dropped.
+    `callbacks.BackupAndRestore` does that.  A callback restores it all in `on_train_begin`, ending
+    with `load_state_dict`: `fit` then goes on behind that batch: it draws the order again from its
+    own state, without moving the generator, skips the batches done, and does not reset the metrics.
+    `on_epoch_begin` is called again for the epoch it is in.  Batches of a generator of the user's
+    are read again and dropped.
     """
 
     def __init__(self) -> None:

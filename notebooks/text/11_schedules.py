@@ -62,7 +62,7 @@ fig, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
 for name, curve in found.items():
     ax.semilogy(curve, label=name)
 ax.axhline(0.5 / 1.5, color="0.5", lw=1, ls="--")
-ax.text(400, 0.16, r"floor $\alpha/(2-\alpha)$ of 0.5", ha="right", fontsize=9, color="0.4")
+ax.text(90, 0.15, r"floor $\alpha/(2-\alpha)$ of 0.5", fontsize=9, color="0.4")
 ax.set(xlabel="step", ylabel=r"mean of $\theta^2$")
 ax.legend(loc="upper right", ncols=3, fontsize=9)
 ax.set_ylim(top=400)

@@ -48,9 +48,9 @@ def build(hidden=32):
 # %% [markdown]
 # ## The graph: what eager mode builds, every time
 #
-# The forward pass leaves a graph that knows how to go back. Rounded boxes are parameters and data;
-# downwards the values come to be, and upwards the gradients will flow. Hover over a box for its
-# formula.
+# The forward pass leaves a graph that knows how to go back. Rounded boxes are parameters and
+# data; downwards the values come to be, and upwards the gradients will flow. Hover over a box for
+# its formula.
 
 # %%
 model, step = build()
@@ -145,29 +145,27 @@ print("200 steps, all losses and all weights identical; last loss", round(b.item
 # %% [markdown]
 # ## Times, with a control
 #
-# A fair comparison on a shared machine: run the contestants *in turn*, many short rounds, and
-# take the median of the ratios, so that a disturbance hits all alike. And a control: eager mode a
-# second time, under another name. Its ratio should be 1. How far it is from 1 tells what a ratio
-# is worth.
+# A fair comparison on a shared machine: run the contestants *in turn*, in many short rounds of
+# shuffled order, and take the median of the ratios, so that a disturbance hits all alike. And a
+# control: eager mode a second time, under another name. Its ratio should be 1. How far it is from
+# 1 tells what a ratio is worth.
 
 
 # %%
-def race(contestants, rounds=15, seconds=0.01):
-    """Seconds per call of each, (rounds, contestants): interleaved, each round a short burst."""
-    times = []
+def race(contestants, rounds=61, seconds=0.005):
+    """Seconds per call of each, (rounds, contestants): short bursts, in a new order each round."""
+    rng, times = np.random.default_rng(0), np.zeros((rounds, len(contestants)))
     for run in contestants:
         for _ in range(5):
             run()
-    for _ in range(rounds):
-        row = []
-        for run in contestants:
+    for row in times:
+        for k in rng.permutation(len(contestants)):
             count, start = 0, time.perf_counter()
             while time.perf_counter() - start < seconds:
-                run()
+                contestants[k]()
                 count += 1
-            row.append((time.perf_counter() - start) / count)
-        times.append(row)
-    return np.array(times)
+            row[k] = (time.perf_counter() - start) / count
+    return times
 
 
 def compare(hidden=32, batch=32):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import glob
 import os
 import warnings
 from collections import Counter
@@ -82,6 +83,7 @@ class BackupAndRestore(Callback):
                 f"BackupAndRestore cannot write in {self.backup_dir}: it is not a folder"
             )
         check_writable("BackupAndRestore", self.path)
+        self._sweep()
         state = self._read()
         self._again = None
         self._count = BatchCount(self._count.every)
@@ -126,6 +128,12 @@ class BackupAndRestore(Callback):
             os.rmdir(self.backup_dir)
 
     # The file
+
+    def _sweep(self) -> None:
+        """Delete what kills in the middle of writing have left."""
+        for path in glob.glob(os.path.join(glob.escape(self.backup_dir), ".tapegrad-*.tmp")):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     def _write(self, position: State, logs: Logs | None) -> None:
         model = self.model
