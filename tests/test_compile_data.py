@@ -13,6 +13,7 @@ import autograd
 import nn
 import nn.functional as F
 import optim
+from autograd.compiled import encode
 from autograd.compiled.errors import RecordError
 
 _X = np.linspace(-2, 2, 12, dtype=np.float32).reshape(4, 3)
@@ -299,7 +300,7 @@ def test_numbers_written_into_tensors():
         kept.zero_()
         np.testing.assert_array_equal(fast(x).numpy(), expected)
         np.testing.assert_array_equal(kept.numpy(), after)
-    assert fast.plan.native, str(fast.plan)
+    assert fast.plan.native or not encode.available(), str(fast.plan)
 
 
 def test_pos_weight_is_native():
@@ -315,7 +316,7 @@ def test_pos_weight_is_native():
         given = tensors([_X, data])
         for a, b in zip(fast(*given), step(*given), strict=True):
             np.testing.assert_array_equal(a.numpy(), b.numpy())
-    assert fast.plan.native, str(fast.plan)
+    assert fast.plan.native or not encode.available(), str(fast.plan)
 
 
 # Where things lie in memory: BLAS gives other last bits for a matrix that lies transposed
@@ -349,7 +350,7 @@ def test_layout_is_eagers(name: str, rng: np.random.Generator):
     given = [(autograd.tensor(x), autograd.tensor(y)) for x, y in [pairs[0], *pairs]]
     for x, y in given:
         np.testing.assert_array_equal(fast(x, y).numpy(), step(x, y).numpy())
-    assert fast.plan.native, str(fast.plan)
+    assert fast.plan.native or not encode.available(), str(fast.plan)
     for found, (x, y) in zip(fast.loop(given), given, strict=True):
         np.testing.assert_array_equal(found.numpy(), step(x, y).numpy())
 

@@ -13,6 +13,7 @@ import pytest
 import autograd
 import nn
 import optim
+from autograd.compiled import encode
 
 
 class Net(nn.Module):
@@ -71,6 +72,7 @@ def test_a_saved_state_goes_on_where_it_was(batch: Any) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no timers that signal")
+@pytest.mark.skipif(not encode.available(), reason="no native replay here")
 def test_an_interrupt_ends_a_loop_between_two_steps(batch: Any) -> None:
     autograd.manual_seed(2)
     net = Net()

@@ -12,6 +12,7 @@ import pytest
 import autograd
 import optim
 from autograd import RecordError, no_grad, scalar
+from autograd.compiled import encode
 from tests.scalar_programs import MLP, beside_eager, descend, forget, moons, numbers
 
 
@@ -61,7 +62,7 @@ def test_whole_demo_is_one_native_call():
 
     losses = [step().item() for _ in range(5)]
     assert losses[4] < losses[0]
-    assert step.plan.native
+    assert step.plan.native or not encode.available()
     assert type(step().value) is float
     text = str(step.plan)
     assert len(text.splitlines()) < 30

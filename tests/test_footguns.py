@@ -15,6 +15,7 @@ import autograd
 import nn
 import optim
 from autograd import RecordError
+from autograd.compiled import encode
 
 X = np.random.default_rng(0).standard_normal((8, 5))
 Y = np.random.default_rng(1).integers(0, 3, 8)
@@ -94,7 +95,7 @@ def test_compiled_is_eager(layers: Any, clip: Any):
     eager, fast = pair(*layers, clip=clip)
     both(eager, fast, 30)
     assert fast.run.plan is not None
-    assert fast.run.plan.native, str(fast.run.plan)
+    assert fast.run.plan.native or not encode.available(), str(fast.run.plan)
 
 
 def test_arguments_are_copied_in():

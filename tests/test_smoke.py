@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 import autograd
 import nn
@@ -40,14 +37,6 @@ def test_xor():
 
 def network() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1), nn.Sigmoid())
-
-
-def test_readme(capsys: pytest.CaptureFixture[str]):
-    """The README's model prints what the README says."""
-    readme = (ROOT / "README.md").read_text()
-    code, output = re.findall(r"```(?:python)?\n(.*?)```", readme, re.DOTALL)
-    exec(code, {})
-    assert capsys.readouterr().out == output
 
 
 def test_without_jit():

@@ -141,13 +141,18 @@ def owner_of(function: Any) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _names(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The globals and the attributes that code reads, and the functions within it."""
+    """The globals and the attributes that code reads, and the functions within it.
+
+    Not an attribute that it sets too: it counts something, which only recordings do.
+    """
     names: dict[str, None] = {}
     attributes: dict[str, None] = {}
-    for i in dis.get_instructions(code):
+    instructions = list(dis.get_instructions(code))
+    own = {i.argval for i in instructions if i.opname == "STORE_ATTR"}
+    for i in instructions:
         if i.opname == "LOAD_GLOBAL":
             names[i.argval] = None
-        elif i.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+        elif i.opname in ("LOAD_ATTR", "LOAD_METHOD") and i.argval not in own:
             attributes[i.argval] = None
     for inner in code.co_consts:
         if isinstance(inner, CodeType):

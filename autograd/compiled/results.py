@@ -68,7 +68,7 @@ class Facts:
 
     def table(self) -> np.ndarray:
         """The rows as the driver reads them."""
-        return np.array(self.rows, np.int64).reshape(-1, 4)
+        return np.array(list(dict.fromkeys(self.rows)), np.int64).reshape(-1, 4)
 
 
 class Results:

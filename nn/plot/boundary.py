@@ -101,7 +101,7 @@ def draw_answers(
     ax: Axes, plane: Plane, scores: np.ndarray, threshold: float | None, shades: int = 16
 ) -> list[Any]:
     """Colour the plane by the answers and draw the line between; the artists, to remove them."""
-    place = dict(extent=plane.bounds, origin="lower", aspect="auto", zorder=0)
+    place: dict[str, Any] = dict(extent=plane.bounds, origin="lower", aspect="auto", zorder=0)
     ax.set_xlim(plane.bounds[:2])
     ax.set_ylim(plane.bounds[2:])
     if scores.ndim == 3:
@@ -139,8 +139,10 @@ def _two_colours(shades: int) -> Any:
 def draw_points(ax: Axes, points: np.ndarray, classes: np.ndarray) -> None:
     """Each class in its colour and with its marker, so that colour is not all there is to see."""
     for i in range(int(classes.max()) + 1):
+        x, y = points[classes == i].T
         ax.scatter(
-            *points[classes == i].T,
+            x,
+            y,
             s=min(40, max(12, 2000 / len(points))),
             color=colour(i),
             marker="os^Dv<>P"[i % 8],

@@ -39,7 +39,7 @@ def confusion_matrix(
         text = f"{shares[i, j]:.2f}" if normalize else str(counts[i, j])
         weak = counts[i, j] == 0
         ax.text(j, i, text, ha="center", va="center", alpha=0.35 if weak else 1, size=9)
-    labels = range(k) if names is None else names
+    labels: Any = range(k) if names is None else names
     ax.set_xticks(range(k), labels, rotation=0 if names is None else 45)
     ax.set_yticks(range(k), labels)
     ax.set_xlabel("answer")

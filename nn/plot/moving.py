@@ -99,7 +99,7 @@ class Gif:
             path = Path(folder) / "animation.gif"
             animation.save(path, writer=writer, dpi=dpi)
             self.data = path.read_bytes()
-        matplotlib().close(animation._fig)
+        matplotlib().close(animation._fig)  # type: ignore[attr-defined, unused-ignore]
 
     def save(self, path: str | Path) -> None:
         """Write the file."""
