@@ -172,7 +172,8 @@ class Step:
 
         From the third batch on many are run in one native call, of about 50 ms, so that Ctrl-C is
         heard.  The results are stacked (number of batches, ...) where a step returns one tensor; a
-        list otherwise.
+        list otherwise.  Up to 1,024 batches are read ahead: each needs arrays of its own, and what
+        changes between batches (a scheduler) goes between loops.
         """
         results: list[Any] = []
         waiting: list[Any] = []
@@ -388,7 +389,9 @@ def compile(
     The first calls run eagerly, and are real steps; two recordings must agree.  A plan belongs to
     the shapes and dtypes of the arguments, to train or eval, to grad mode and to the set of
     trainable parameters.  Numbers of Python are constants of the plan; hyper-parameters of
-    optimizers are not.  Reading a value inside (`loss.item()`, `if loss > 1`) is an error.
+    optimizers are not.  Reading a value inside (`loss.item()`, `if loss > 1`) is an error.  What
+    Python does besides (`losses.append(loss)`, a counter, a hook of the user's) happens in the
+    recorded calls alone: do it outside, with what the step returns.
     Scalars (`autograd.scalar`) become one float64 array and a loop over their instructions.
 
     `check_every`: compare each so-manieth replay with eager.  `passes`: those to run, of "prune",
